@@ -1,0 +1,1 @@
+"""Kehu's customer-registry service; `app.py` is its table of contents."""

@@ -1,0 +1,1 @@
+"""Kehu's engagement service; `app.py` is its table of contents."""

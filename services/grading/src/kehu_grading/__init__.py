@@ -1,0 +1,1 @@
+"""Kehu's grading service; `app.py` is its table of contents."""

@@ -1,0 +1,1 @@
+"""Kehu's notifier service; `app.py` is its table of contents."""

@@ -1,0 +1,1 @@
+"""Kehu's vetting service; `app.py` is its table of contents."""

@@ -1,0 +1,5 @@
+"""The `kehu` command."""
+
+
+def main() -> None:
+    """Run the `kehu` command."""
