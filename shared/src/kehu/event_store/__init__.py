@@ -1,0 +1,31 @@
+"""The append-only event store: streams of facts, claims on values, inboxes; on PostgreSQL.
+
+`EventStore` is the way in. `sql/` holds its tables and one file per function; what a call may do is decided there, by
+the database role that is connected.
+"""
+
+from kehu.event_store.appending import (
+    Append,
+    Appended,
+    Claim,
+    Conflict,
+    FactTooLarge,
+    InboxMove,
+    InboxMoved,
+    NewFact,
+    Taken,
+)
+from kehu.event_store.store import EventStore
+
+__all__ = [
+    "Append",
+    "Appended",
+    "Claim",
+    "Conflict",
+    "EventStore",
+    "FactTooLarge",
+    "InboxMove",
+    "InboxMoved",
+    "NewFact",
+    "Taken",
+]

@@ -1,0 +1,175 @@
+"""Facts: what has happened. Their models, their names on the wire, and how old versions are read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Generic, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Fact(BaseModel):
+    """Something that happened, named in the past tense. Frozen; unknown fields from newer writers are kept.
+
+    A subclass may set the class variables below. Changing the shape of a stored fact takes a higher
+    `schema_version` and an upcaster from each older one, kept for ever.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    schema_version: ClassVar[int] = 1
+    #: From version n to n + 1, on plain JSON data; one entry for every version below `schema_version`.
+    upcasters: ClassVar[Mapping[int, Upcaster]] = {}
+    #: The policy's clause under which it is recorded, such as ``R4.3``.
+    clause: ClassVar[str] = ""
+    #: Whether it leaves its service through Kafka (see `kehu.contracts`).
+    published: ClassVar[bool] = False
+
+    def occurred(self, now: datetime) -> datetime:
+        """When it happened; the time of the command unless a subclass carries a time of its own."""
+        return now
+
+    @classmethod
+    def type_name(cls) -> str:
+        """Its CloudEvents type, such as ``kehu.VisitLogged.v1``."""
+        return f"kehu.{cls.__name__}.v{cls.schema_version}"
+
+
+F_co = TypeVar("F_co", bound=Fact, covariant=True)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in the whole log: transaction first, then position (see docs/architecture.md, reading without gaps)."""
+
+    tx: int
+    position: int
+
+
+START = Position(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFact:
+    """One row of the log as it is stored: personal fields still sealed, old versions not yet upcast."""
+
+    id: UUID
+    type: str
+    service: str
+    stream: str
+    version: int
+    sequence: int | None
+    key: str
+    data: str
+    metadata: str
+    actor: str
+    correlation: UUID
+    occurred_at: datetime
+    recorded_at: datetime
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedFact(Generic[F_co]):
+    """A fact with its envelope: who, when, why, and its place in its stream.
+
+    `stream` is the CloudEvents subject. `sequence` counts the stream's published facts from 1 (None for private ones).
+    `occurred_at` and `recorded_at` are aware datetimes.
+    """
+
+    fact: F_co
+    id: UUID
+    stream: str
+    version: int
+    sequence: int | None
+    key: str
+    service: str
+    actor: str
+    clause: str
+    correlation: UUID
+    causation: UUID | None
+    occurred_at: datetime
+    recorded_at: datetime
+    position: Position = START
+    metadata: Mapping[str, Any] | None = None
+
+    @property
+    def stream_id(self) -> str:
+        """What stands after the stream's category."""
+        return self.stream.partition("-")[2]
+
+
+class UnknownFactType(LookupError):
+    """No model is known for this type and version."""
+
+    def __init__(self, type_name: str) -> None:
+        super().__init__(f"No fact is known by the name {type_name}.")
+        self.type_name = type_name
+
+
+class FactTypes:
+    """The facts that a reader knows, by their name on the wire."""
+
+    def __init__(self, types: Iterable[type[Fact]]) -> None:
+        self._by_name: dict[str, tuple[type[Fact], int]] = {}
+        for model in types:
+            for version in range(1, model.schema_version + 1):
+                if version < model.schema_version and version not in model.upcasters:
+                    raise TypeError(f"{model.__name__} has no upcaster from version {version}.")
+                name = f"kehu.{model.__name__}.v{version}"
+                known = self._by_name.get(name)
+                if known and known[0] is not model:
+                    raise TypeError(f"Two facts are called {name}: {known[0]!r} and {model!r}.")
+                self._by_name[name] = (model, version)
+
+    def __contains__(self, type_name: str) -> bool:
+        return type_name in self._by_name
+
+    def models(self) -> set[type[Fact]]:
+        """Every fact model that can be read."""
+        return {model for model, _ in self._by_name.values()}
+
+    def model(self, type_name: str) -> type[Fact]:
+        """The current model of a type on the wire.
+
+        Raises:
+            UnknownFactType: nobody declared it.
+
+        """
+        try:
+            return self._by_name[type_name][0]
+        except KeyError:
+            raise UnknownFactType(type_name) from None
+
+    def read(self, type_name: str, data: dict[str, Any]) -> Fact:
+        """Upcast `data` to the current version and validate it.
+
+        Raises:
+            UnknownFactType: nobody declared it.
+            pydantic.ValidationError: the data does not fit the model.
+
+        """
+        try:
+            model, version = self._by_name[type_name]
+        except KeyError:
+            raise UnknownFactType(type_name) from None
+        for step in range(version, model.schema_version):
+            data = model.upcasters[step](data)
+        return model.model_validate(data)
+
+
+def category_of(stream: str) -> str:
+    """The category of a stream: what stands before the first dash."""
+    return stream.partition("-")[0]
+
+
+def parse_metadata(text: str) -> dict[str, Any]:
+    """The metadata of a stored fact as a mapping."""
+    loaded: dict[str, Any] = json.loads(text) if text else {}
+    return loaded

@@ -1,0 +1,215 @@
+"""What a service is made of. `app.py` of each service builds one `Service`; `kehu.running` runs it.
+
+The declarations here are read by everything: the consumer (reactions and views of a topic), the follower (views of the
+service's own log), the scheduler, the migration (categories, subscriptions), the documents (OpenAPI, AsyncAPI).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kehu.deciding import Category, Context, Decision
+from kehu.facts import Fact, RecordedFact
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from kehu.event_store.store import Connection
+    from kehu.policies import PolicyKind
+
+#: Where a view's facts come from: the service's own log, or the topic of another service (by its name).
+OWN_LOG = "own-log"
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What a fact makes this service do: facts on one stream of its own, decided like a command.
+
+    Args:
+        name: stands in the actor and the deterministic ids; never reused for something else.
+        on: the fact reacted to: a contract of another service (through Kafka), or one's own (from the own log).
+        source: the service whose fact it is.
+        category: whose stream it appends to.
+        stream_ids: which streams of that category the fact concerns (ids); each is decided on its own.
+        decide: `(recorded fact, state, context) -> Decision`; pure. Must come to the same end in whichever order
+            facts of different topics arrive; a fact about something unknown yet is kept in the state.
+        gather: looked up before deciding, put into `context.gathered`; reads views of this service only.
+
+    """
+
+    name: str
+    on: type[Fact]
+    source: str
+    category: Category[Any]
+    stream_ids: Callable[[RecordedFact[Any]], Sequence[str]]
+    decide: Callable[[RecordedFact[Any], Any, Context], Decision]
+    gather: Callable[[Connection, RecordedFact[Any]], Awaitable[Any]] | None = None
+
+
+Apply = Callable[["Connection", RecordedFact[Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A read model: one or more tables, folded from one source of facts.
+
+    Args:
+        name: of the view, for cursor, metrics and `kehu rebuild`.
+        source: `OWN_LOG` or the name of the service whose topic feeds it.
+        tables: its tables, created by the service's migrations; written by nothing but `apply`.
+        apply: per fact type, one statement or a few, with unqualified table names (a rebuild runs the same functions
+            with another schema in front of the search path). The rows must not depend on how facts of different
+            Kafka keys interleave.
+
+    """
+
+    name: str
+    source: str
+    tables: tuple[str, ...]
+    apply: Mapping[type[Fact], Apply]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An item of a schedule: fire for `key` at `at` (aware). Replaces what was planned for that key."""
+
+    key: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing is to be fired for `key` any more."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Work that falls due: planned by own facts, fired once.
+
+    Args:
+        kind: its name, such as ``f7-overdue``; part of the deterministic fact ids.
+        planned_by: per own fact type, what it plans or takes off the list.
+        category: whose stream `fire` decides on.
+        stream_id: from the item's key.
+        fire: `(key, due, state, context) -> Decision`; pure; decides from the state whether anything is still to do.
+
+    """
+
+    kind: str
+    planned_by: Mapping[type[Fact], Callable[[RecordedFact[Any]], Due | Done | None]]
+    category: Category[Any]
+    stream_id: Callable[[str], str]
+    fire: Callable[[str, datetime, Any, Context], Decision]
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A contract that other systems may send to the service's inbound topic.
+
+    Each message counts once by (source, id). What `decide` refuses with a `KehuError` is answered with a published
+    `InboundRefused` fact; nothing else is recorded of it.
+
+    Args:
+        name: stands in the actor (``system:<service>/<name>``, with the sender in the fact's metadata).
+        type: the public contract that it must be.
+        sources: the CloudEvents sources that may send it (an allow-list).
+        category, stream_ids, decide: as for a `Reaction`.
+
+    """
+
+    name: str
+    type: type[Fact]
+    sources: frozenset[str]
+    category: Category[Any]
+    stream_ids: Callable[[RecordedFact[Any]], Sequence[str]]
+    decide: Callable[[RecordedFact[Any], Any, Context], Decision]
+    gather: Callable[[Connection, RecordedFact[Any]], Awaitable[Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One noun of the policy: whatever of these rooms it has."""
+
+    name: str
+    categories: Sequence[Category[Any]] = ()
+    reactions: Sequence[Reaction] = ()
+    views: Sequence[View] = ()
+    schedules: Sequence[Schedule] = ()
+    policies: Sequence[PolicyKind[Any]] = ()
+    inbound: Sequence[Inbound] = ()
+    router: APIRouter | None = None
+    workers: Sequence[Callable[[Any], Awaitable[None]]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service, whole. `partitions` of its topic never change in place (grow by a new topic, see docs/architecture.md)."""
+
+    name: str
+    title: str
+    features: Sequence[Feature]
+    migrations: Path
+    partitions: int = 6
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def schema(self) -> str:
+        """Its database schema."""
+        return self.name.replace("-", "_")
+
+    @property
+    def role(self) -> str:
+        """Its database role."""
+        return f"kehu_{self.schema}"
+
+    @property
+    def topic(self) -> str:
+        """The topic of its published facts."""
+        return f"kehu.{self.name}"
+
+    @property
+    def inbound_topic(self) -> str:
+        """The topic on which other systems send to it."""
+        return f"kehu.inbound.{self.name}"
+
+    def each(self, room: str) -> list[Any]:
+        """Everything that the features have of one room, such as ``reactions``."""
+        return [thing for feature in self.features for thing in getattr(feature, room)]
+
+    def subscriptions(self) -> dict[str, set[type[Fact]]]:
+        """By source service: the facts of its topic that reactions and views lean on."""
+        wanted: dict[str, set[type[Fact]]] = {}
+        for reaction in self.each("reactions"):
+            if reaction.source != self.name:
+                wanted.setdefault(reaction.source, set()).add(reaction.on)
+        for view in self.each("views"):
+            if view.source not in (OWN_LOG, self.name):
+                wanted.setdefault(view.source, set()).update(view.apply)
+        return wanted
+
+
+def find_services() -> dict[str, Service]:
+    """Every installed service by its name (entry points of the group ``kehu.services``), in the order of names."""
+    found = sorted(entry_points(group="kehu.services"), key=lambda point: point.name)
+    return {point.name: point.load() for point in found}
+
+
+def find_service(name: str) -> Service:
+    """One installed service.
+
+    Raises:
+        LookupError: there is none of that name.
+
+    """
+    names = [point.name for point in entry_points(group="kehu.services")]
+    for point in entry_points(group="kehu.services", name=name):
+        loaded: Service = point.load()
+        return loaded
+    raise LookupError(f"No service is called {name}; there are {', '.join(sorted(names))}.")
