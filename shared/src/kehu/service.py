@@ -165,6 +165,11 @@ class Service:
         return self.name.replace("-", "_")
 
     @property
+    def rebuild_schema(self) -> str:
+        """The schema in which a view is folded anew before it takes the old one's place."""
+        return f"{self.schema}_rebuild"
+
+    @property
     def role(self) -> str:
         """Its database role."""
         return f"kehu_{self.schema}"
@@ -182,6 +187,11 @@ class Service:
     def each(self, room: str) -> list[Any]:
         """Everything that the features have of one room, such as ``reactions``."""
         return [thing for feature in self.features for thing in getattr(feature, room)]
+
+    def category_names(self) -> set[str]:
+        """The categories of streams that are its own: the features' and the platform's two (policy data, inbound)."""
+        declared = {category.name for category in self.each("categories")}
+        return declared | {f"{self.schema}_policy", f"{self.schema}_inbound"}
 
     def subscriptions(self) -> dict[str, set[type[Fact]]]:
         """By source service: the facts of its topic that reactions and views lean on."""

@@ -1,5 +1,7 @@
--- The log and what guards it. Applied once, by the owner; the functions beside this file are applied at every migration.
-CREATE SCHEMA IF NOT EXISTS event_store;
+-- The log, stream heads, claims, inboxes, the clock
+-- depends:
+
+-- migrate: apply
 
 -- Which database role is which service, and which categories of streams are its own.
 CREATE TABLE event_store.services (
@@ -77,20 +79,9 @@ CREATE TABLE event_store.inbox (
 
 -- How far the policy's clock is ahead of the real one; moved in demonstration mode only.
 CREATE TABLE event_store.clock (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
     ahead interval NOT NULL DEFAULT interval '0'
 );
 INSERT INTO event_store.clock DEFAULT VALUES;
 
-CREATE FUNCTION event_store.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    RAISE EXCEPTION 'The log is append-only: % on % is refused for everyone.', TG_OP, TG_TABLE_NAME
-        USING ERRCODE = 'KE009', HINT = 'Record a correcting fact instead.';
-END
-$$;
-CREATE TRIGGER events_append_only BEFORE UPDATE OR DELETE ON event_store.events
-    FOR EACH ROW EXECUTE FUNCTION event_store.refuse_change();
-CREATE TRIGGER events_no_truncate BEFORE TRUNCATE ON event_store.events
-    FOR EACH STATEMENT EXECUTE FUNCTION event_store.refuse_change();
-ALTER TABLE event_store.events ENABLE ALWAYS TRIGGER events_append_only;
-ALTER TABLE event_store.events ENABLE ALWAYS TRIGGER events_no_truncate;
+-- migrate: rollback
