@@ -31,6 +31,16 @@ class Fact(BaseModel):
     #: Whether it leaves its service through Kafka (see `kehu.contracts`).
     published: ClassVar[bool] = False
 
+    def __init_subclass__(cls, *, clause: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, *, clause: str = "", **kwargs: Any) -> None:
+        """Take the clause from the class statement: ``class VisitLogged(Fact, clause="R6.2.1a")``."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if clause:
+            cls.clause = clause
+
     def occurred(self, now: datetime) -> datetime:
         """When it happened; the time of the command unless a subclass carries a time of its own."""
         return now

@@ -1,0 +1,159 @@
+"""Published by customer-registry: who is a customer, of which kind, whose, and what they contract a month."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from kehu.calendar import Month
+from kehu.contracts.published import PublishedFact
+from kehu.money import Fen
+from kehu.privacy import Personal
+
+
+class CustomerKind(StrEnum):
+    """What a customer is to us (R5.1); affiliation is told apart from it."""
+
+    PROVINCIAL_AGENT = "provincial_agent"  # 省外省级代理
+    PREFECTURE_AGENT = "prefecture_agent"  # 省内地级代理
+    DEALER = "dealer"  # 经销商
+    KEY_END_USER = "key_end_user"  # 重点终端用户
+    OTHER_PROSPECT = "other_prospect"  # 其他潜在客户
+
+
+class Affiliation(StrEnum):
+    """A customer that belongs to us in part or whole (R5.1), set by 市场部 with proof."""
+
+    JOINT_VENTURE = "joint_venture"  # 合资公司
+    WHOLLY_OWNED = "wholly_owned_subsidiary"  # 全资子公司
+
+
+class IdentityKind(StrEnum):
+    """By which identity a customer is known (R4.2)."""
+
+    USCC = "uscc"  # 统一社会信用代码
+    INDIVIDUAL_BUSINESS = "individual_business_number"  # 15-digit number of a 个体工商户
+    FOREIGN_REGISTRATION = "foreign_registration"
+    PUBLIC_BODY = "public_body_code"
+
+
+Audience = Literal["I", "II", "III"]
+
+
+class Contact(BaseModel):
+    """A person at the customer (R4.2, R6.2.4). `person` names the key that seals the personal fields."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    person: str
+    name: Personal
+    title: str = ""
+    audience: Audience | None = None
+    phone: Personal
+    main: bool = False
+    #: Whether the person agreed to marketing-like messages, and when (个人信息保护法).
+    marketing_consent_at: AwareDatetime | None = None
+
+
+class DossierSubmitted(PublishedFact, clause="R4.3"):
+    """A salesperson asks the department manager to review a dossier (F4)."""
+
+    customer: str
+    number: str
+    name: str
+    department: str
+    submitted_by: str
+
+
+class DossierReturned(PublishedFact, clause="R4.3"):
+    """The department manager gives a dossier back, saying why."""
+
+    customer: str
+    number: str
+    name: str
+    department: str
+    submitted_by: str
+    returned_by: str
+    remarks: str
+
+
+class CustomerRegistered(PublishedFact, clause="R4.3"):
+    """The department manager has passed a dossier: it is archived and listed in F5."""
+
+    customer: str
+    number: str
+    name: str
+    kind: CustomerKind
+    nature: str
+    affiliation: Affiliation | None = None
+    identity_kind: IdentityKind
+    identity: str
+    region: str
+    department: str
+    owner: str
+    collaborators: tuple[str, ...] = ()
+    contacts: tuple[Contact, ...] = ()
+    important_potential: bool = False
+    #: Taken over at go-live as an existing customer, so not new for R6.2.1b.
+    taken_over: bool = False
+    registered_by: str
+
+
+class CustomerChanged(PublishedFact, clause="R4.4"):
+    """Fields of an archived dossier have changed; only those that changed are set. Old values stay in older facts."""
+
+    customer: str
+    name: str | None = None
+    kind: CustomerKind | None = None
+    affiliation: Affiliation | None = None
+    #: The affiliation has ended (None in `affiliation` alone means that it did not change).
+    affiliation_ended: bool = False
+    region: str | None = None
+    contacts: tuple[Contact, ...] | None = None
+    important_potential: bool | None = None
+    occurred_on: AwareDatetime | None = None
+
+    def occurred(self, now: datetime) -> datetime:
+        """When the change happened, where it is known to differ from when it was entered."""
+        return self.occurred_on or now
+
+
+class OwnerAssigned(PublishedFact, clause="R4.6"):
+    """Another salesperson owns the customer from now on."""
+
+    customer: str
+    owner: str
+    previous_owner: str | None = None
+    department: str
+    collaborators: tuple[str, ...] = ()
+
+
+class ContractVolumeReported(PublishedFact, clause="R5.3.5"):
+    """The signed contract amount of one customer in one month, in fen, tax included; cancellations are negative.
+
+    One report per customer and month; later amounts are `ContractVolumeCorrected`. Also accepted from other systems on
+    ``kehu.inbound.customer-registry``: they send `customer` (Kehu's id or 客户编号), `month`, `amount_fen`.
+    """
+
+    customer: str
+    month: Month
+    amount_fen: Fen
+    department: str | None = None
+    #: Reported after the month had closed (24:00 on the 5th of the next).
+    late: bool = False
+    #: The sender's own number of the report, where another system sent it.
+    reference: str | None = None
+
+
+class ContractVolumeCorrected(PublishedFact, clause="R5.3.5"):
+    """The amount of a month that had been reported before, stated anew with the reason."""
+
+    customer: str
+    month: Month
+    amount_fen: Fen
+    previous_fen: Fen
+    reason: str
+    reference: str | None = None

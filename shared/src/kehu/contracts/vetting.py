@@ -1,0 +1,127 @@
+"""Published by vetting: qualification from submission to activation, and credit incidents."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+
+from kehu.contracts.published import PublishedFact
+from kehu.money import Fen
+
+
+class Step(StrEnum):
+    """The steps of the qualification chain, in their order (R3.1.3)."""
+
+    VETTING = "vetting"  # 营销部审核
+    FINANCE = "finance"  # 财务部复核
+    MANAGER = "manager"  # 部门经理同意
+    REGISTRATION = "registration"  # 总经理办公室登记
+    GENERAL_MANAGER = "general_manager"  # 总经理批准
+    AGREEMENT = "agreement"  # 签订协议
+
+
+class QualificationSubmitted(PublishedFact, clause="R3.1.3"):
+    """A salesperson hands in a qualification review (F1): bundle `bundle`, frozen as `digest`."""
+
+    qualification: str
+    customer: str
+    department: str
+    bundle: int
+    digest: str
+    submitted_by: str
+
+
+class QualificationStepPassed(PublishedFact, clause="R3.1.3"):
+    """Somebody signed a step; `next_step` is whose turn it is now."""
+
+    qualification: str
+    customer: str
+    department: str
+    step: Step
+    next_step: Step
+    signed_by: str
+    on_behalf_of: str | None = None
+
+
+class QualificationReturned(PublishedFact, clause="R3.1.3"):
+    """Given back to an earlier step, or (None) to the salesperson, with remarks."""
+
+    qualification: str
+    customer: str
+    department: str
+    from_step: Step
+    to_step: Step | None
+    remarks: str
+    submitted_by: str
+
+
+class QualificationRejected(PublishedFact, clause="R3.1.3"):
+    """The qualification is refused for good, with the reason."""
+
+    qualification: str
+    customer: str
+    department: str
+    step: Step
+    reason: str
+    submitted_by: str
+
+
+class QualificationApproved(PublishedFact, clause="R3.1.3"):
+    """The general manager has approved; the agreement may be signed now."""
+
+    qualification: str
+    customer: str
+    department: str
+    approved_by: str
+    submitted_by: str
+
+
+class AgreementSigned(PublishedFact, clause="R3.1.3"):
+    """The agreement with the customer is signed."""
+
+    qualification: str
+    customer: str
+    signed_on: date
+    valid_from: date
+    valid_until: date | None
+    file_digest: str
+
+
+class AgentActivated(PublishedFact, clause="R3.1.3"):
+    """The customer may order from now on: an agent, or an active customer."""
+
+    customer: str
+    qualification: str
+    department: str
+    #: Whether it is one of the agent kinds; others become active customers.
+    agent: bool
+    activated_on: date
+
+
+class CreditIncidentRecorded(PublishedFact, clause="R5.2.A"):
+    """Finance records bad credit, with evidence; it counts from `occurred_on`."""
+
+    incident: str
+    customer: str
+    occurred_on: date
+    description: str
+    evidence: str
+    amount_fen: Fen | None = None
+    recorded_by: str
+
+
+class CreditIncidentResolved(PublishedFact, clause="R5.2.A"):
+    """The incident is settled; it stops counting 24 months (policy data) after `resolved_on`."""
+
+    incident: str
+    customer: str
+    resolved_on: date
+    evidence: str
+
+
+class CreditIncidentWithdrawn(PublishedFact, clause="R5.2.A"):
+    """The incident was recorded by mistake: it never counted, also back in time."""
+
+    incident: str
+    customer: str
+    reason: str
