@@ -170,9 +170,7 @@ class Commands:
         idempotency: Idempotency | None,
         answer: dict[str, Any] | None,
     ) -> Append:
-        encoded = await self._codec.encode(
-            [Unrecorded(fact, stream, new_id(), origin) for fact in decision.facts]
-        )
+        encoded = await self._codec.encode([Unrecorded(fact, stream, new_id(), origin) for fact in decision.facts])
         claims = list(decision.claims)
         if idempotency:
             stored = {"stream": stream, "version": version + len(encoded), "answer": answer or {}}

@@ -1,4 +1,4 @@
-"""What a decision is made from and what comes of it: actor, context, category, decision. No I/O here or in what uses it."""
+"""What a decision is made from and what comes of it: actor, context, category, decision. No I/O here."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Actor:
     system: bool = False
 
     def has(self, *roles: str, department: str | None = None) -> bool:
-        """Whether they have one of the roles: in that department, or company-wide; any department when none is named."""
+        """Whether they have one of the roles, in that department or company-wide; in any when none is named."""
         return any(
             grant.role in roles and (department is None or grant.department is None or grant.department == department)
             for grant in self.grants

@@ -6,9 +6,9 @@ files applied once each (pogo-core keeps the list); functions are replaced at ev
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
-from importlib.resources import as_file, files
+from importlib.resources import files
 from pathlib import Path
 
 import asyncpg
@@ -31,7 +31,7 @@ _TURN = {"service_of_session.sql": -1, "guards.sql": 1, "grants.sql": 2}
 
 
 @asynccontextmanager
-async def _alone(settings: Settings, database: str) -> AsyncIterator[asyncpg.Connection]:
+async def _alone(settings: Settings, database: str) -> AsyncGenerator[asyncpg.Connection]:
     connection = await asyncpg.connect(**settings.connection(OWNER_ROLE, database=database))
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
@@ -73,9 +73,7 @@ async def _roles(connection: asyncpg.Connection, settings: Settings, services: I
         )
 
 
-async def _create_role(
-    connection: asyncpg.Connection, role: str, options: str, password: str | None = None
-) -> None:
+async def _create_role(connection: asyncpg.Connection, role: str, options: str, password: str | None = None) -> None:
     if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
         await connection.execute(f"CREATE ROLE {role} {options}")
     if password:
@@ -85,9 +83,9 @@ async def _create_role(
 
 async def _store(connection: asyncpg.Connection, services: Iterable[Service]) -> None:
     await connection.execute("CREATE SCHEMA IF NOT EXISTS event_store")
-    await _apply_once(connection, files("kehu.event_store") / "migrations", "event_store")
+    await _apply_once(connection, _folder("kehu.event_store", "migrations"), "event_store")
     for package in ("kehu.event_store", "kehu.privacy"):
-        scripts = (files(package) / "sql").iterdir()
+        scripts = _folder(package, "sql").glob("*.sql")
         for script in sorted(scripts, key=lambda script: (_TURN.get(script.name, 0), script.name)):
             await connection.execute(script.read_text())
     for service in services:
@@ -120,9 +118,7 @@ async def _register(connection: asyncpg.Connection, service: Service) -> None:
 
 def _names(facts: Iterable[type[Fact]]) -> list[str]:
     """The wire names of all versions: a rebuild reads what was stored under older ones too."""
-    return sorted(
-        f"kehu.{fact.__name__}.v{version}" for fact in facts for version in range(1, fact.schema_version + 1)
-    )
+    return sorted(f"kehu.{fact.__name__}.v{version}" for fact in facts for version in range(1, fact.schema_version + 1))
 
 
 async def _service(connection: asyncpg.Connection, service: Service) -> None:
@@ -134,12 +130,16 @@ async def _service(connection: asyncpg.Connection, service: Service) -> None:
             f" GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {service.role};"
             f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT USAGE ON SEQUENCES TO {service.role}"
         )
-    await _apply_once(connection, files("kehu") / "migrations_platform", service.schema)
+    await _apply_once(connection, _folder("kehu", "migrations_platform"), service.schema)
     await _apply_once(connection, service.migrations, service.schema)
+
+
+def _folder(package: str, name: str) -> Path:
+    """A folder of data inside a package; packages of a service are always installed as files."""
+    return Path(str(files(package))) / name
 
 
 async def _apply_once(connection: asyncpg.Connection, folder: Path, schema: str) -> None:
     await connection.execute(f"SET search_path = {schema}")
-    with as_file(folder) as path:
-        await pogo.apply(connection, path, schema_name=schema, logger=log)
+    await pogo.apply(connection, folder, schema_name=schema, logger=log)
     await connection.execute("RESET search_path")

@@ -19,7 +19,7 @@ from kehu.facts import Fact, RecordedFact
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from kehu.event_store.store import Connection
+    from kehu.event_store import Connection
     from kehu.policies import PolicyKind
 
 #: Where a view's facts come from: the service's own log, or the topic of another service (by its name).
@@ -150,7 +150,7 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service, whole. `partitions` of its topic never change in place (grow by a new topic, see docs/architecture.md)."""
+    """A service, whole. `partitions` of its topic never change in place (growing is a new topic)."""
 
     name: str
     title: str

@@ -22,7 +22,7 @@ class VisitPlanned(PublishedFact, clause="R6.2.1a"):
 
 
 class VisitLogged(PublishedFact, clause="R6.2.1a"):
-    """A visit has taken place and is recorded (F7). `deviation` says in which respect it was not as the policy wants."""
+    """A visit has taken place and is recorded (F7). `deviation` says what was not as the policy wants."""
 
     visit: str
     customer: str

@@ -6,13 +6,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from kehu.errors import KehuError
 from kehu.facts import Position
+
+Connection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
 
 #: One envelope may not be larger (Kafka's default limit is 1 MiB for a whole batch of them).
 MAX_FACT_BYTES = 256 * 1024
@@ -168,7 +171,7 @@ def check_size(append: Append) -> None:
 
 
 async def call_append(
-    connection: asyncpg.Connection, appends: Sequence[Append], moves: Sequence[InboxMove] = ()
+    connection: Connection, appends: Sequence[Append], moves: Sequence[InboxMove] = ()
 ) -> list[Outcome]:
     """Carry out `appends` in one call; the first write of `connection`'s transaction.
 
@@ -211,7 +214,7 @@ async def call_append(
             [move.to for move in moves],
         )
     except asyncpg.PostgresError as error:
-        if error.sqlstate == "KE005":
+        if getattr(error, "sqlstate", None) == "KE005":
             raise InboxMoved(str(error)) from error
         raise
     return [_outcome(append, row) for append, row in zip(appends, rows, strict=True)]
@@ -222,8 +225,6 @@ def _outcome(append: Append, row: asyncpg.Record) -> Outcome:
         case "conflict":
             return Conflict(append.stream, append.expected, row["version"])
         case "taken":
-
-
             detail = json.loads(row["detail"])
             return Taken(detail["scope"], detail["value"], detail["holder"], detail["digest"], detail["answer"])
         case outcome:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeAlias
 
 import asyncpg
 import structlog
@@ -14,6 +13,7 @@ from kehu.event_store.appending import (
     MAX_STREAMS_PER_CALL,
     Append,
     Appended,
+    Connection,
     InboxMove,
     Outcome,
     call_append,
@@ -28,8 +28,6 @@ MAX_FACTS_PER_CALL = 2_000
 #: Calls in flight at once: one that waits for a slow stream does not hold back the rest of the queue.
 CONCURRENT_CALLS = 4
 
-Connection: TypeAlias = "asyncpg.Connection | asyncpg.pool.PoolConnectionProxy"
-
 
 def _fail(batch: Sequence[tuple[Append, asyncio.Future[Outcome]]], error: Exception) -> None:
     for _, future in batch:
@@ -38,7 +36,8 @@ def _fail(batch: Sequence[tuple[Append, asyncio.Future[Outcome]]], error: Except
 
 
 def _stored(row: asyncpg.Record) -> StoredFact:
-    return StoredFact(*row[:13], Position(row[13], row[14]))
+    *columns, tx, position = row
+    return StoredFact(*columns, position=Position(tx, position))
 
 
 class EventStore:
@@ -99,11 +98,10 @@ class EventStore:
         return done
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
+    async def transaction(self) -> AsyncGenerator[Connection]:
         """A transaction whose first write is to be `append_together`; wakes the relay once it has committed."""
-        async with self._pool.acquire() as connection:
-            async with connection.transaction():
-                yield connection
+        async with self._pool.acquire() as connection, connection.transaction():
+            yield connection
         self._wake()
 
     def _start_worker(self) -> None:
@@ -238,4 +236,6 @@ class EventStore:
 
     async def read_claim(self, scope: str, value: str) -> asyncpg.Record | None:
         """Who holds a value: `holder`, `digest`, `answer` (JSON text); None when nobody does."""
-        return await self._pool.fetchrow("SELECT holder, digest, answer FROM event_store.read_claim($1, $2)", scope, value)
+        return await self._pool.fetchrow(
+            "SELECT holder, digest, answer FROM event_store.read_claim($1, $2)", scope, value
+        )
