@@ -102,7 +102,7 @@ async def test_a_durable_platform_keeps_fsync_on(tmp_path: Path) -> None:
 async def test_a_wrong_password_is_not_let_in(tmp_path: Path) -> None:
     async with EmbeddedPlatform(tmp_path, durable=False) as platform:
         to = platform.settings().connection("kehu_owner")
-        to["password"] = "wrong"
+        to["password"] = "wrong"  # noqa: S105 - as it says
         with pytest.raises(asyncpg.InvalidPasswordError):
             await asyncpg.connect(**to)
 
