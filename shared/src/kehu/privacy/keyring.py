@@ -1,0 +1,178 @@
+"""Seals and opens the personal fields of facts, with keys that live in the database and can be erased there."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import asyncpg
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from kehu.privacy import sealing
+from kehu.privacy.fields import ERASED, PersonalValue, child_path, has_personal, personal_values
+from kehu.privacy.sealing import KeyId, MasterKey
+
+CACHE_SECONDS = 60.0  # the longest that a process may go on using a key after its erasure elsewhere
+# Where expired keys are swept out, so that memory stays bounded: some 10 MB of keys.
+_CACHE_SWEEP = 20_000
+
+_FETCH = "SELECT person, retention, wrapped FROM person_keys.fetch($1, $2)"
+_CREATE = "SELECT person, retention, wrapped FROM person_keys.create_missing($1, $2, $3)"
+_ERASE = "SELECT person_keys.erase($1, $2)"
+
+
+class Keyring:
+    """Seals and opens personal values; fetches keys by the person and forgets them after a minute.
+
+    It takes a connection of its own from the pool for every fetch. Whoever holds a connection of the same pool while
+    sealing or opening can exhaust it: open before the transaction, or give the keyring a small pool of its own.
+
+    Args:
+        pool: connections of a role that may use the schema `person_keys`.
+        master_key: 32 bytes (`Settings.master_key`).
+        clock: seconds that only go forward.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, master_key: bytes, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pool = pool
+        self._master = MasterKey(master_key)
+        self._clock = clock
+        # None is an erased key: erasure is for good, so it may be remembered like a key.
+        self._cached: dict[KeyId, tuple[AESGCM | None, float]] = {}
+
+    async def seal(self, facts: Sequence[tuple[str, BaseModel]]) -> list[str]:
+        """Return each fact as JSON text with its personal values sealed, in the same order.
+
+        Keys are created for persons seen for the first time, in a transaction of its own: do it before the append's.
+        Values about a person whose key was erased become `ERASED`: what comes late about them is not kept.
+
+        Args:
+            facts: pairs of stream and fact; a value opens in its stream only.
+
+        Raises:
+            TypeError: personal fields are declared in a way that cannot be sealed.
+            ValueError: a fact does not say which person its personal fields are about.
+        """
+        texts = [None if has_personal(type(fact)) else fact.model_dump_json() for _, fact in facts]
+        dumps = [
+            fact.model_dump(mode="json") if text is None else {} for (_, fact), text in zip(facts, texts, strict=True)
+        ]
+        found = [
+            (stream, value)
+            for (stream, fact), dumped in zip(facts, dumps, strict=True)
+            if dumped
+            for value in personal_values(fact, dumped)
+            if value.text != ERASED
+        ]
+        keys = await self._keys({_key_id(value) for _, value in found}, create=True)
+        for stream, value in found:
+            key_id = _key_id(value)
+            key = keys[key_id]
+            value.holder[value.key] = sealing.seal_value(key, key_id, stream, value.path, value.text) if key else ERASED
+        return [text or to_json(dumped).decode() for text, dumped in zip(texts, dumps, strict=True)]
+
+    async def open(self, items: Sequence[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
+        """Return the facts' data with sealed values replaced by their text, or by `ERASED` where the key is gone.
+
+        Args:
+            items: pairs of stream and data; the data stays as it is, and is returned itself when nothing is sealed.
+
+        Raises:
+            SealBrokenError: a value was altered or moved.
+        """
+        opened: list[dict[str, Any]] = []
+        found: list[tuple[str, str, Any, str | int]] = []
+        for stream, data in items:
+            places = _sealed_in(data, "$")
+            if places:
+                data = _copied(data)  # noqa: PLW2901 - from here on it is the copy that counts
+                places = _sealed_in(data, "$")
+            opened.append(data)
+            found += [(stream, *place) for place in places]
+        wanted = [sealing.key_of(holder[key], stream, path) for stream, path, holder, key in found]
+        keys = await self._keys(set(wanted), create=False)
+        for (stream, path, holder, place), key_id in zip(found, wanted, strict=True):
+            key = keys.get(key_id)
+            holder[place] = sealing.open_value(key, holder[place], stream, path) if key else ERASED
+        return opened
+
+    async def erase(self, person: str, retention: str) -> bool:
+        """Destroy the key of a person's data of one retention class; whether there was one.
+
+        This process stops using it at once, the others within `CACHE_SECONDS`.
+        """
+        erased: bool = await self._pool.fetchval(_ERASE, person, retention)
+        self._cached.pop(KeyId(person, retention), None)
+        return erased
+
+    def index_key(self, purpose: str) -> bytes:
+        """Return the key for `blind_index` under a purpose, such as ``phone``."""
+        return self._master.derive(f"blind index/{purpose}")
+
+    def seal_bytes(self, service: str, data: bytes, context: str) -> bytes:
+        """Return `data` encrypted under the service's own key: a parked message, with its place as context."""
+        return sealing.seal_bytes(self._service_key(service), data, context)
+
+    def open_bytes(self, service: str, sealed: bytes, context: str) -> bytes:
+        """Return what `seal_bytes` encrypted for the same service and context.
+
+        Raises:
+            SealBrokenError: it was altered, or sealed for another service or context.
+        """
+        return sealing.open_bytes(self._service_key(service), sealed, context)
+
+    def _service_key(self, service: str) -> bytes:
+        return self._master.derive(f"service/{service}")
+
+    async def _keys(self, wanted: Iterable[KeyId], *, create: bool) -> Mapping[KeyId, AESGCM | None]:
+        now = self._clock()
+        keys = {
+            key_id: cached[0]
+            for key_id in wanted
+            if (cached := self._cached.get(key_id)) and now - cached[1] < CACHE_SECONDS
+        }
+        missing = sorted(set(wanted) - keys.keys())
+        if missing:
+            keys |= await self._fetched(_FETCH, missing)
+        absent = sorted(set(missing) - keys.keys())
+        if absent and create:
+            candidates = [self._master.new_wrapped_key(key_id) for key_id in absent]
+            keys |= await self._fetched(_CREATE, absent, candidates)
+        return keys
+
+    async def _fetched(self, query: str, key_ids: Sequence[KeyId], *more: Any) -> dict[KeyId, AESGCM | None]:
+        persons, retentions = zip(*key_ids, strict=True)
+        # Counted from before the question: an erasure while the answer is on its way must not prolong the key.
+        asked = self._clock()
+        rows = await self._pool.fetch(query, persons, retentions, *more)
+        keys: dict[KeyId, AESGCM | None] = {}
+        for row in rows:
+            key_id = KeyId(row["person"], row["retention"])
+            keys[key_id] = self._master.unwrap(key_id, row["wrapped"]) if row["wrapped"] else None
+        if len(self._cached) + len(keys) > _CACHE_SWEEP:
+            self._cached = {one: held for one, held in self._cached.items() if asked - held[1] < CACHE_SECONDS}
+        self._cached |= {key_id: (key, asked) for key_id, key in keys.items()}
+        return keys
+
+
+def _key_id(value: PersonalValue) -> KeyId:
+    return KeyId(value.person, value.retention)
+
+
+def _sealed_in(value: Any, path: str) -> list[tuple[str, Any, str | int]]:
+    """Return path, holder and key of every sealed value; looks at containers only, so plain facts cost little."""
+    members = value.items() if isinstance(value, dict) else enumerate(value)
+    found: list[tuple[str, Any, str | int]] = []
+    for key, member in members:
+        if isinstance(member, dict) and sealing.is_sealed(member):
+            found.append((child_path(path, key), value, key))
+        elif isinstance(member, dict | list):
+            found += _sealed_in(member, child_path(path, key))
+    return found
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copied(member) for key, member in value.items()}
+    return [_copied(member) for member in value] if isinstance(value, list) else value

@@ -1,0 +1,172 @@
+"""The cryptography of personal data, without I/O: sealed values, wrapped keys, derived keys, blind indexes.
+
+AES-256-GCM throughout. The master key itself encrypts nothing: every use has a key derived from it (HKDF-SHA256) under
+a purpose of its own, so that no use can be turned against another.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+from typing import Any, NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+ALGORITHM = "A256GCM.v1"
+KEY_BYTES = 32
+_NONCE_BYTES = 12  # what GCM is specified for; random, so one key may seal 2**32 values (NIST SP 800-38D)
+
+
+class SealBrokenError(Exception):
+    """Something sealed does not open where it stands: it was altered, moved, or sealed under another key."""
+
+
+class KeyId(NamedTuple):
+    """Whose key it is, and how long it may be needed; erasing takes one of them, never a person as a whole."""
+
+    person: str
+    retention: str
+
+
+class MasterKey:
+    """The key that everything hangs on; known to services, never to the database.
+
+    Args:
+        key: 32 bytes, read from a file.
+
+    Raises:
+        ValueError: it has another length.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"The master key has {KEY_BYTES} bytes, not {len(key)}.")
+        self._key = key
+        self._wrapping = AESGCM(self.derive("person keys"))
+
+    def derive(self, purpose: str) -> bytes:
+        """Return the 32-byte key for one purpose; the same purpose gives the same key for ever."""
+        info = f"kehu/{purpose}/v1".encode()
+        return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(self._key)
+
+    def new_wrapped_key(self, key_id: KeyId) -> bytes:
+        """Return a fresh random key, wrapped: it opens for this person and retention class only."""
+        return _encrypt(self._wrapping, AESGCM.generate_key(KEY_BYTES * 8), _bound(*key_id))
+
+    def unwrap(self, key_id: KeyId, wrapped: bytes) -> AESGCM:
+        """Return the key that `new_wrapped_key` made.
+
+        Raises:
+            SealBrokenError: it was wrapped for somebody else, under another master key, or altered.
+        """
+        try:
+            return AESGCM(_decrypt(self._wrapping, wrapped, _bound(*key_id)))
+        except InvalidTag as exception:
+            raise SealBrokenError(
+                f"The key of person {key_id.person} ({key_id.retention}) does not open under this master key: "
+                "was the right key file given?"
+            ) from exception
+
+
+def seal_value(key: AESGCM, key_id: KeyId, stream: str, path: str, text: str) -> dict[str, str]:
+    """Return what stands in the fact instead of `text`; it opens at this path of this stream only."""
+    nonce = os.urandom(_NONCE_BYTES)
+    return {
+        "enc": ALGORITHM,
+        "person": key_id.person,
+        "retention": key_id.retention,
+        "nonce": _base64url(nonce),
+        "ciphertext": _base64url(key.encrypt(nonce, text.encode(), _bound(stream, path))),
+    }
+
+
+def is_sealed(value: dict[str, Any]) -> bool:
+    """Whether a JSON object is a sealed value."""
+    return value.get("enc") == ALGORITHM
+
+
+def key_of(sealed: dict[str, Any], stream: str, path: str) -> KeyId:
+    """Return which key a sealed value needs.
+
+    Raises:
+        SealBrokenError: it does not say.
+    """
+    match sealed:
+        case {"person": str(person), "retention": str(retention)}:
+            return KeyId(person, retention)
+        case _:
+            raise _broken(stream, path)
+
+
+def open_value(key: AESGCM, sealed: dict[str, Any], stream: str, path: str) -> str:
+    """Return the text that was sealed at this path of this stream.
+
+    Raises:
+        SealBrokenError: it was altered, or moved from another path or stream.
+    """
+    try:
+        nonce, ciphertext = _bytes(sealed["nonce"]), _bytes(sealed["ciphertext"])
+        return key.decrypt(nonce, ciphertext, _bound(stream, path)).decode()
+    except (InvalidTag, KeyError, TypeError, ValueError, AttributeError) as exception:
+        raise _broken(stream, path) from exception
+
+
+def seal_bytes(key: bytes, data: bytes, context: str) -> bytes:
+    """Return `data` encrypted under `key`, to be opened in the same context only."""
+    return _encrypt(AESGCM(key), data, context.encode())
+
+
+def open_bytes(key: bytes, sealed: bytes, context: str) -> bytes:
+    """Return what `seal_bytes` encrypted.
+
+    Raises:
+        SealBrokenError: it was altered, or sealed under another key or context.
+    """
+    try:
+        return _decrypt(AESGCM(key), sealed, context.encode())
+    except InvalidTag as exception:
+        raise SealBrokenError(f"What was sealed for {context} does not open there.") from exception
+
+
+def blind_index(key: bytes, normalised: str) -> str:
+    """Return a value that views can search by instead of the plaintext: HMAC-SHA256 in base64url, 43 characters.
+
+    Args:
+        key: derived for this purpose (`Keyring.index_key`), so that the same phone differs between purposes.
+        normalised: the value in its one stable form (`kehu.phones`, `kehu.text`); equal only if equal to the last byte.
+    """
+    return _base64url(hmac.digest(key, normalised.encode(), hashlib.sha256))
+
+
+def _encrypt(key: AESGCM, data: bytes, bound: bytes) -> bytes:
+    nonce = os.urandom(_NONCE_BYTES)
+    return nonce + key.encrypt(nonce, data, bound)
+
+
+def _decrypt(key: AESGCM, sealed: bytes, bound: bytes) -> bytes:
+    if len(sealed) < _NONCE_BYTES:
+        raise InvalidTag
+    return key.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound)
+
+
+def _bound(*place: str) -> bytes:
+    # JSON keeps the parts apart whatever they contain.
+    return json.dumps(place).encode()
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _bytes(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _broken(stream: str, path: str) -> SealBrokenError:
+    return SealBrokenError(
+        f"The sealed value at {path} of a fact in {stream} does not open there: it was altered or moved."
+    )
