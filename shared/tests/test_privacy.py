@@ -7,7 +7,6 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Annotated, Any, NamedTuple, NewType
 
 import asyncpg
@@ -16,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, computed_field
 
-from kehu.embedded import EmbeddedPostgres
 from kehu.ids import new_id
 from kehu.phones import Phone
 from kehu.privacy import (
@@ -29,11 +27,13 @@ from kehu.privacy import (
     has_personal,
     personal_paths,
 )
-from kehu.settings import OWNER_ROLE, create_secrets
+from kehu.service import Service
+from kehu.settings import AUDITOR_ROLE, OWNER_ROLE, Settings
+from kehu.testing.platform import Postgres
 
 MASTER = bytes(range(32))
 STREAM = "customer-1"
-A_ROLE = "kehu_example"
+ROLE = "kehu_example"
 
 
 class Contact(BaseModel):
@@ -77,25 +77,22 @@ class Clock:
 
 
 @pytest.fixture(scope="module")
-async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedPostgres]:
-    directory: Path = tmp_path_factory.mktemp("privacy")
-    create_secrets(directory / "secrets", ["example"])
-    postgres = EmbeddedPostgres(directory, directory / "secrets", durable=False)
-    await postgres.start()
-    owner = await asyncpg.connect(**postgres.settings().connection(OWNER_ROLE))
-    await owner.execute(f"CREATE ROLE kehu_service NOLOGIN; CREATE ROLE {A_ROLE} LOGIN IN ROLE kehu_service")
-    await owner.execute(f"ALTER ROLE {A_ROLE} PASSWORD '{postgres.settings().password(A_ROLE)}'")
-    for _ in range(2):  # the second run is every later migration
-        await owner.execute((files("kehu.privacy") / "sql" / "keys.sql").read_text())
-    await owner.close()
-    yield postgres
-    await postgres.stop()
+async def database_settings(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    example = Service(name="example", title="Example", features=[], migrations=tmp_path_factory.mktemp("migrations"))
+    return await postgres.create_database(services=[example])
 
 
 @pytest.fixture(scope="module")
-async def pool(cluster: EmbeddedPostgres) -> AsyncIterator[asyncpg.Pool]:
-    async with asyncpg.create_pool(**cluster.settings().connection(A_ROLE), min_size=1, max_size=4) as pool:
+async def pool(database_settings: Settings) -> AsyncIterator[asyncpg.Pool]:
+    async with asyncpg.create_pool(**database_settings.connection(ROLE), min_size=1, max_size=4) as pool:
         yield pool
+
+
+@pytest.fixture
+async def owner(database_settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(**database_settings.connection(OWNER_ROLE))
+    yield connection
+    await connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -442,7 +439,7 @@ async def test_writers_who_meet_a_person_at_once_end_with_one_key(pool: asyncpg.
         assert back == [contact.model_dump(mode="json") for contact in people]
 
 
-async def test_one_question_to_the_database_for_all_persons_of_a_call(cluster: EmbeddedPostgres) -> None:
+async def test_one_question_to_the_database_for_all_persons_of_a_call(database_settings: Settings) -> None:
     asked: list[str] = []
 
     def note(record: Any) -> None:
@@ -451,8 +448,8 @@ async def test_one_question_to_the_database_for_all_persons_of_a_call(cluster: E
     async def listen(connection: asyncpg.Connection) -> None:
         connection.add_query_logger(note)
 
-    connection = cluster.settings().connection(A_ROLE)
-    async with asyncpg.create_pool(**connection, min_size=1, max_size=1, init=listen) as pool:
+    arguments = database_settings.connection(ROLE)
+    async with asyncpg.create_pool(**arguments, min_size=1, max_size=1, init=listen) as pool:
         facts = [(STREAM, a_contact()) for _ in range(50)]
         texts = await Keyring(pool, MASTER).seal(facts)
         reader = Keyring(pool, MASTER)
@@ -474,29 +471,41 @@ async def test_services_cannot_read_or_write_the_keys_themselves(pool: asyncpg.P
             await pool.execute(statement)
 
 
-async def test_nobody_else_reaches_the_functions(cluster: EmbeddedPostgres) -> None:
-    owner = await asyncpg.connect(**cluster.settings().connection(OWNER_ROLE))
-    try:
-        await owner.execute("CREATE ROLE kehu_stranger; GRANT kehu_stranger TO kehu_owner; SET ROLE kehu_stranger")
+async def test_the_auditor_reaches_neither_keys_nor_functions(database_settings: Settings) -> None:
+    auditor = await asyncpg.connect(**database_settings.connection(AUDITOR_ROLE))
+    for statement in (
+        "SELECT * FROM person_keys.keys",
+        "SELECT * FROM person_keys.fetch(ARRAY['p'], ARRAY['contact'])",
+        "SELECT person_keys.erase('p', 'contact')",
+    ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await owner.fetch("SELECT * FROM person_keys.fetch(ARRAY['p'], ARRAY['contact'])")
-    finally:
-        await owner.close()
+            await auditor.execute(statement)
+    await auditor.close()
 
 
-async def test_the_database_holds_wrapped_keys_only(cluster: EmbeddedPostgres, keyring: Keyring) -> None:
+async def test_the_database_holds_wrapped_keys_only(owner: asyncpg.Connection, keyring: Keyring) -> None:
     contact = a_contact()
+    stored = "SELECT wrapped, created_at, erased_at FROM person_keys.keys WHERE person = $1"
+
     await sealed(keyring, contact)
-    owner = await asyncpg.connect(**cluster.settings().connection(OWNER_ROLE))
-    row = await owner.fetchrow("SELECT * FROM person_keys.keys WHERE person = $1", contact.person)
-    assert row
-    assert len(row["wrapped"]) == 12 + 32 + 16
+    before = await owner.fetchrow(stored, contact.person)
     await keyring.erase(contact.person, "contact")
-    row = await owner.fetchrow("SELECT * FROM person_keys.keys WHERE person = $1", contact.person)
-    await owner.close()
-    assert row
-    assert row["wrapped"] is None
-    assert row["erased_at"] >= row["created_at"]
+    after = await owner.fetchrow(stored, contact.person)
+
+    assert before
+    assert len(before["wrapped"]) == 12 + 32 + 16  # nonce, key, tag
+    assert after
+    assert after["wrapped"] is None
+    assert after["erased_at"] >= after["created_at"] == before["created_at"]
+
+
+async def test_a_later_migration_changes_nothing(owner: asyncpg.Connection, pool: asyncpg.Pool) -> None:
+    contact = a_contact()
+    data = await sealed(Keyring(pool, MASTER), contact)
+
+    await owner.execute((files("kehu.privacy") / "sql" / "keys.sql").read_text())
+
+    assert await opened(Keyring(pool, MASTER), data) == contact.model_dump(mode="json")
 
 
 # Blind indexes and parked messages
