@@ -101,6 +101,10 @@ def test_the_first_visible_sheet_counts() -> None:
     assert [row.values["customer"] for row in read(target.getvalue())] == ["显"]
 
 
+def test_a_picture_in_the_file_does_not_matter() -> None:
+    assert [row.number for row in read(with_part("xl/media/logo.png", b"\x89PNG\x00", a_file(("甲", 1, None))))] == [2]
+
+
 def test_missing_and_repeated_headings_are_named() -> None:
     assert "missing: 合同额, 备注" in refusal(write_rows(["客户"], []))
     assert "twice: 客户" in refusal(write_rows(["客户", "合同额", "备注", " 客 户"], []))
