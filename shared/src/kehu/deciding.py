@@ -54,6 +54,14 @@ def system_actor(service: str, part: str) -> Actor:
     return Actor(id=f"system:{service}/{part}", system=True)
 
 
+class InForce(dict[str, Any]):
+    """Policy data by the kind's name, with the number of the version that each is of (see `kehu.policies`)."""
+
+    def __init__(self, data: Mapping[str, Any], versions: Mapping[str, int]) -> None:
+        super().__init__(data)
+        self.versions = versions
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a decision may know besides its command and state: who, when (aware), and the policy data in force.
@@ -71,6 +79,10 @@ class Context:
     def today(self) -> date:
         """The date in Asia/Shanghai."""
         return calendar.today(self.now)
+
+    def policy_version(self, name: str) -> int:
+        """The number of the version that a policy's data is of, for explanations; 0 for what came with the software."""
+        return self.policies.versions.get(name, 0) if isinstance(self.policies, InForce) else 0
 
 
 @dataclass(frozen=True, slots=True)
