@@ -13,6 +13,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -103,7 +104,7 @@ class EmbeddedPostgres:
                 directory=home,
             )
             try:
-                return await self._answer(deadline)
+                return await create_owner(self.settings(), deadline - time.monotonic(), self._child.check)
             except ProcessFailedError:
                 # Backends of a killed postmaster finish what they do before they notice that it is gone.
                 if not _HELD_BY_EARLIER.search(self._child.output()) or time.monotonic() > deadline:
@@ -190,50 +191,48 @@ class EmbeddedPostgres:
         if outcome.returncode != 0:
             raise EmbeddedPlatformError(f"PostgreSQL's data could not be initialised in {data}:\n{outcome.stderr}")
 
-    async def _answer(self, deadline: float) -> None:
-        """Wait until it takes connections, then make owner and database, with the passwords of today's secrets."""
-        settings = self.settings()
-        while True:
-            self._running().check()
-            try:
-                connection = await asyncpg.connect(
-                    **settings.connection(SUPERUSER_ROLE, database="postgres"), ssl=False
-                )
-            except asyncpg.InvalidPasswordError as error:
-                raise EmbeddedPlatformError(
-                    f"PostgreSQL refuses the password in {self._secrets}: the secrets are not those that its data was "
-                    f"made with. Put the right ones back, or remove {self._directory} to start with nothing."
-                ) from error
-            except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
-                if time.monotonic() > deadline:
-                    raise
-                await asyncio.sleep(POLL_SECONDS)
-            else:
-                break
-        try:
-            await create_owner(connection, settings)
-        finally:
-            await connection.close()
 
+async def create_owner(settings: Settings, seconds: float, check: Callable[[], None] = lambda: None) -> None:
+    """Wait until a server takes connections; then make role `kehu_owner` and its database, if they are missing.
 
-async def create_owner(connection: asyncpg.Connection, settings: Settings) -> None:
-    """Make the role `kehu_owner` and its database if they are missing, and set its password to that of the secrets.
+    The role's password becomes that of the secrets.
 
     Args:
-        connection: a superuser's.
-        settings: name the database and the secrets.
+        settings: where the server is, the name of the database, and the secrets, the superuser's among them.
+        seconds: how long to wait.
+        check: called again and again while waiting; may raise to end it.
+
+    Raises:
+        TimeoutError: it did not take connections in time.
+        EmbeddedPlatformError: it does not take the superuser's password.
 
     """
-    role = OWNER_ROLE
-    if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
-        await connection.execute(f"CREATE ROLE {role}")
-    # A password cannot be a parameter of ALTER ROLE; format(%L) quotes it.
-    statement = await connection.fetchval(
-        f"SELECT format('ALTER ROLE {role} LOGIN CREATEROLE CREATEDB PASSWORD %L', $1::text)", settings.password(role)
-    )
-    await connection.execute(str(statement))
-    if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", settings.database_name):
-        await connection.execute(f'CREATE DATABASE "{settings.database_name}" OWNER {role}')
+    async with asyncio.timeout(seconds):
+        connection = await _connect(settings, check)
+    try:
+        if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", OWNER_ROLE):
+            await connection.execute(f"CREATE ROLE {OWNER_ROLE}")
+        # A password cannot be a parameter of ALTER ROLE.
+        password = await connection.fetchval("SELECT quote_literal($1::text)", settings.password(OWNER_ROLE))
+        await connection.execute(f"ALTER ROLE {OWNER_ROLE} LOGIN CREATEROLE CREATEDB PASSWORD {password}")
+        if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", settings.database_name):
+            await connection.execute(f'CREATE DATABASE "{settings.database_name}" OWNER {OWNER_ROLE}')
+    finally:
+        await connection.close()
+
+
+async def _connect(settings: Settings, check: Callable[[], None]) -> asyncpg.Connection:
+    while True:
+        check()
+        try:
+            return await asyncpg.connect(**settings.connection(SUPERUSER_ROLE, database="postgres"), ssl=False)
+        except asyncpg.InvalidPasswordError as error:
+            raise EmbeddedPlatformError(
+                f"PostgreSQL refuses the password in {settings.secrets}: the secrets are not those that its data was "
+                f"made with. Put the right ones back, or remove {settings.secrets.parent} to start with nothing."
+            ) from error
+        except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
+            await asyncio.sleep(POLL_SECONDS)
 
 
 def _check_version(data: Path) -> None:
