@@ -111,6 +111,10 @@ class CustomerChanged(PublishedFact, clause="R4.4"):
     affiliation: Affiliation | None = None
     #: The affiliation has ended (None in `affiliation` alone means that it did not change).
     affiliation_ended: bool = False
+    #: What 市场部 bases the affiliation on, or its end.
+    affiliation_proof: str | None = None
+    identity_kind: IdentityKind | None = None
+    identity: str | None = None
     region: str | None = None
     contacts: tuple[Contact, ...] | None = None
     important_potential: bool | None = None
