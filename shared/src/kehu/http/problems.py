@@ -281,6 +281,11 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     )
 
 
+def too_large_problem(request: Request) -> JSONResponse:
+    """What is said of a body over its route's limit."""
+    return problem(request, code="too-large", status=413, detail=_DETAILS[413].in_(language_of(request)))
+
+
 def internal_problem(request: Request) -> JSONResponse:
     """What is said of a bug: nothing but the correlation under which its traceback was logged."""
     language = language_of(request)

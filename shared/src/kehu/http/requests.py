@@ -233,12 +233,10 @@ class ActingRequest:
 
     async def _wait_for_views(self, done: Done) -> None:
         wait = min(self._wait or 0, LONGEST_WAIT)
-        try:
-            await self.running.follower.wait_for(None, done.position, wait)
-        except TimeoutError:
-            self._response.headers["Kehu-Views"] = "behind"
-        else:
+        if await self.running.follower.wait_for(done.position, wait):
             self._response.headers["Preference-Applied"] = f"wait={wait}"
+        else:
+            self._response.headers["Kehu-Views"] = "behind"
 
 
 _bearer = HTTPBearer(auto_error=False, description="A JWT from the company's issuer, or from `kehu token`.")
