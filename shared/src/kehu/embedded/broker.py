@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -36,6 +36,11 @@ class EmbeddedBroker:
     def pid(self) -> int:
         """Its process id."""
         return self._running().pid
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was started and has ended by itself."""
+        return self._child is not None and self._child.exit_code is not None
 
     @property
     def address(self) -> str:
@@ -89,44 +94,45 @@ class EmbeddedBroker:
         return self._child
 
     async def _answer(self) -> None:
-        # The client logs each refused connection as an error of its own; a bare connection is asked first.
-        deadline = time.monotonic() + START_SECONDS
-        while not await _listens(self.port):
-            self._running().check()
-            if time.monotonic() > deadline:
-                raise EmbeddedPlatformError(f"The embedded broker does not listen on {self.address}; see {self._log}.")
-            await asyncio.sleep(POLL_SECONDS)
-        await broker_answers(self.address, deadline - time.monotonic())
+        child = self._running()
+        await broker_answers(self.address, START_SECONDS, child.check)
 
 
-async def broker_answers(address: str, seconds: float) -> None:
+async def broker_answers(address: str, seconds: float, check: Callable[[], None] = lambda: None) -> None:
     """Wait until a broker answers a request for its topics.
 
     Args:
         address: its bootstrap server.
         seconds: how long to wait.
+        check: called again and again while waiting; may raise to end it.
 
     Raises:
         TimeoutError: it has not answered in time.
 
     """
+    host, _, port = address.rpartition(":")
     async with asyncio.timeout(seconds):
-        while True:
-            client = AIOKafkaAdminClient(bootstrap_servers=address)
-            try:
-                await client.start()
-                await client.list_topics()
-            except KafkaError:
-                await asyncio.sleep(POLL_SECONDS)
-            else:
-                return
-            finally:
-                await client.close()
+        # The client logs each refused connection as an error of its own; a bare connection is asked first.
+        while not await _listens(host, int(port)) or not await _lists_topics(address):
+            await asyncio.to_thread(check)
+            await asyncio.sleep(POLL_SECONDS)
 
 
-async def _listens(port: int) -> bool:
+async def _lists_topics(address: str) -> bool:
+    client = AIOKafkaAdminClient(bootstrap_servers=address)
     try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        await client.start()
+        await client.list_topics()
+    except KafkaError:
+        return False
+    finally:
+        await client.close()
+    return True
+
+
+async def _listens(host: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(host, port)
     except OSError:
         return False
     writer.close()

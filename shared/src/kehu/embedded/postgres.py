@@ -73,6 +73,11 @@ class EmbeddedPostgres:
         """The process id of the postmaster."""
         return self._running().pid
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was started and has ended by itself."""
+        return self._child is not None and self._child.exit_code is not None
+
     def settings(self) -> Settings:
         """Return how to reach it."""
         return Settings(database_host="127.0.0.1", database_port=self.port, secrets=self._secrets)
@@ -145,6 +150,9 @@ class EmbeddedPostgres:
             f"max_locks_per_transaction={MAX_LOCKS_PER_TRANSACTION}",
             "timezone=UTC",
             "log_timezone=UTC",
+            # Statements may carry personal data: the log names what went wrong, not with which values.
+            "log_statement=none",
+            "log_min_error_statement=panic",
             *(() if self._durable else _WHEN_NOT_DURABLE),
         ]
         return [argument for setting in settings for argument in ("-c", setting)]

@@ -17,7 +17,7 @@ from testcontainers.core.container import DockerContainer
 
 from kehu.embedded.broker import broker_answers
 from kehu.embedded.postgres import LOCALE_ARGUMENTS, MAX_LOCKS_PER_TRANSACTION, create_owner
-from kehu.processes import free_port
+from kehu.processes import ProcessFailedError, free_port
 from kehu.settings import SUPERUSER_ROLE, Settings
 
 POSTGRES_IMAGE = "postgres:18"
@@ -189,4 +189,10 @@ class KafkaInContainer:
         await self.restart()
 
     async def _answer(self) -> None:
-        await broker_answers(self.address, _START_SECONDS)
+        await broker_answers(self.address, _START_SECONDS, self._check)
+
+    def _check(self) -> None:
+        container = self._container
+        container.reload()
+        if container.status == "exited":
+            raise ProcessFailedError(f"The container of Kafka has ended:\n{container.logs(tail=15).decode()}")
