@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import from_json
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -54,8 +53,7 @@ class Fact(BaseModel):
 F_co = TypeVar("F_co", bound=Fact, covariant=True)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Position:
+class Position(NamedTuple):
     """A place in the whole log: transaction first, then position (see docs/architecture.md, reading without gaps)."""
 
     tx: int
@@ -65,9 +63,11 @@ class Position:
 START = Position(0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFact:
-    """One row of the log as it is stored: personal fields still sealed, old versions not yet upcast."""
+class StoredFact(NamedTuple):
+    """One row of the log as it is stored: personal fields still sealed, old versions not yet upcast.
+
+    A tuple, in the order of the columns that the store's functions return: a reader makes millions of them.
+    """
 
     id: UUID
     type: str
@@ -82,14 +82,19 @@ class StoredFact:
     correlation: UUID
     occurred_at: datetime
     recorded_at: datetime
-    position: Position
+    tx: int = 0
+    place: int = 0
+
+    @property
+    def position(self) -> Position:
+        """Where it stands in the whole log."""
+        return Position(self.tx, self.place)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedFact(Generic[F_co]):
+class RecordedFact(NamedTuple, Generic[F_co]):
     """A fact with its envelope: who, when, why, and its place in its stream.
 
-    `stream` is the CloudEvents subject. `sequence` counts the stream's published facts from 1 (None for private ones).
+    A tuple for the same reason as `StoredFact`. `stream` is the CloudEvents subject. `sequence` counts the stream's published facts from 1 (None for private ones).
     `occurred_at` and `recorded_at` are aware datetimes.
     """
 
@@ -157,6 +162,19 @@ class FactTypes:
         except KeyError:
             raise UnknownFactType(type_name) from None
 
+    def read_json(self, type_name: str, text: str) -> Fact:
+        """Do the same as `read`, from JSON text; faster, since most facts need no upcasting.
+
+        Raises:
+            UnknownFactType: nobody declared it.
+            pydantic.ValidationError: the data does not fit the model.
+
+        """
+        known = self._by_name.get(type_name)
+        if known and known[1] == known[0].schema_version:
+            return known[0].model_validate_json(text)
+        return self.read(type_name, from_json(text))
+
     def read(self, type_name: str, data: dict[str, Any]) -> Fact:
         """Upcast `data` to the current version and validate it.
 
@@ -181,5 +199,5 @@ def category_of(stream: str) -> str:
 
 def parse_metadata(text: str) -> dict[str, Any]:
     """The metadata of a stored fact as a mapping."""
-    loaded: dict[str, Any] = json.loads(text) if text else {}
+    loaded: dict[str, Any] = {} if text == "{}" else from_json(text)
     return loaded

@@ -9,9 +9,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic_core import from_json
+
 from kehu.event_store import NewFact
 from kehu.facts import Fact, FactTypes, RecordedFact, StoredFact, parse_metadata
 from kehu.privacy import Keyring
+
+#: What the JSON of every sealed value contains; text without it needs no opening.
+_SEALED = '"enc"'
+_write_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +88,18 @@ class Codec:
             UnknownFactType: a row's type is not among the codec's types.
 
         """
-        if not rows:
-            return []
-        opened = await self._keyring.open([(row.stream, json.loads(row.data)) for row in rows])
-        return [self._recorded(row, data) for row, data in zip(rows, opened, strict=True)]
+        sealed = [row for row in rows if _SEALED in row.data]
+        opened: dict[UUID, dict[str, Any]] = {}
+        if sealed:
+            plain = await self._keyring.open([(row.stream, from_json(row.data)) for row in sealed])
+            opened = dict(zip((row.id for row in sealed), plain, strict=True))
+        return [self._recorded(row, opened.get(row.id)) for row in rows]
 
-    def _recorded(self, row: StoredFact, data: dict[str, Any]) -> RecordedFact[Fact]:
+    def _recorded(self, row: StoredFact, opened: dict[str, Any] | None) -> RecordedFact[Fact]:
         metadata = parse_metadata(row.metadata)
         causation = metadata.get("causation")
         return RecordedFact(
-            fact=self.types.read(row.type, data),
+            fact=self.types.read_json(row.type, row.data) if opened is None else self.types.read(row.type, opened),
             id=row.id,
             stream=row.stream,
             version=row.version,
@@ -117,4 +125,4 @@ def _metadata(item: Unrecorded) -> str:
         metadata["causation"] = str(item.origin.causation)
     if item.origin.extra:
         metadata.update(item.origin.extra)
-    return json.dumps(metadata, ensure_ascii=False) if metadata else "{}"
+    return _write_json(metadata) if metadata else "{}"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -23,8 +23,7 @@ MAX_FACT_BYTES = 256 * 1024
 MAX_STREAMS_PER_CALL = 500
 
 
-@dataclass(frozen=True, slots=True)
-class NewFact:
+class NewFact(NamedTuple):
     """A fact ready to be stored: its envelope, and its data as JSON text with personal fields sealed."""
 
     id: UUID
@@ -150,8 +149,8 @@ class InboxMoved(Exception):
 
 Outcome = Appended | Conflict | Taken
 
-_CALL = """SELECT append, outcome, version, tx, "position", detail FROM event_store.append(
-    $1,$2,$3, $4,$5,$6,$7,$8,$9,$10,$11,$12,$13, $14,$15,$16,$17,$18,$19,$20, $21,$22,$23,$24)"""
+_CALL = """SELECT outcome, version, tx, "position", detail FROM event_store.append(
+    $1,$2,$3,$4,$5, $6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16, $17,$18,$19,$20,$21,$22,$23, $24,$25,$26,$27)"""
 
 
 def check_size(append: Append) -> None:
@@ -183,7 +182,8 @@ async def call_append(
         asyncpg.PostgresError: the call as a whole failed.
 
     """
-    facts = [(number, fact) for number, append in enumerate(appends, 1) for fact in append.facts]
+    facts = [fact for append in appends for fact in append.facts]
+    owners, places, published = _numbering(appends)
     claims = [(number, claim) for number, append in enumerate(appends, 1) for claim in append.claims]
     try:
         rows = await connection.fetch(
@@ -191,16 +191,19 @@ async def call_append(
             [append.stream for append in appends],
             [append.expected for append in appends],
             [append.key for append in appends],
-            [number for number, _ in facts],
-            [fact.id for _, fact in facts],
-            [fact.type for _, fact in facts],
-            [fact.schema_version for _, fact in facts],
-            [fact.data for _, fact in facts],
-            [fact.metadata for _, fact in facts],
-            [fact.actor for _, fact in facts],
-            [fact.correlation for _, fact in facts],
-            [fact.occurred_at for _, fact in facts],
-            [fact.published for _, fact in facts],
+            [len(append.facts) for append in appends],
+            [sum(fact.published for fact in append.facts) for append in appends],
+            owners,
+            places,
+            published,
+            [fact.id for fact in facts],
+            [fact.type for fact in facts],
+            [fact.schema_version for fact in facts],
+            [fact.data for fact in facts],
+            [fact.metadata for fact in facts],
+            [fact.actor for fact in facts],
+            [fact.correlation for fact in facts],
+            [fact.occurred_at for fact in facts],
             [number for number, _ in claims],
             [claim.scope for _, claim in claims],
             [claim.value for _, claim in claims],
@@ -218,6 +221,21 @@ async def call_append(
             raise InboxMoved(str(error)) from error
         raise
     return [_outcome(append, row) for append, row in zip(appends, rows, strict=True)]
+
+
+def _numbering(appends: Sequence[Append]) -> tuple[list[int], list[int], list[int | None]]:
+    """For every fact: its append, its place there, and its place among the published ones (None if private)."""
+    owners: list[int] = []
+    places: list[int] = []
+    published: list[int | None] = []
+    for number, append in enumerate(appends, 1):
+        leaving = 0
+        for place, fact in enumerate(append.facts, 1):
+            leaving += fact.published
+            owners.append(number)
+            places.append(place)
+            published.append(leaving if fact.published else None)
+    return owners, places, published
 
 
 def _outcome(append: Append, row: asyncpg.Record) -> Outcome:

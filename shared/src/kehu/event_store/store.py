@@ -35,9 +35,7 @@ def _fail(batch: Sequence[tuple[Append, asyncio.Future[Outcome]]], error: Except
             future.set_exception(error)
 
 
-def _stored(row: asyncpg.Record) -> StoredFact:
-    *columns, tx, position = row
-    return StoredFact(*columns, position=Position(tx, position))
+_stored = StoredFact._make
 
 
 class EventStore:

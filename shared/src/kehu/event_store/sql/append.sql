@@ -1,34 +1,50 @@
 -- Appends to many streams at once, each with its own outcome; the first write of its transaction.
 --
--- a_*: one entry per append. expected: NULL any, 0 no such stream yet, n the version it must stand at.
--- f_*: one entry per fact, in order; f_append says (from 1) which append it belongs to.
+-- a_*: one entry per append. expected: NULL any, 0 no such stream yet, n the version it must stand at. facts and
+--      published say how many of the facts are its own, and how many of those leave the service.
+-- f_*: one entry per fact, append by append. append: which one (from 1); place: its place there (from 1);
+--      published: NULL for a private fact, else its place among the append's published ones.
 -- c_*: one entry per claim (taken, or given back where c_release).  i_*: inbox moves of the whole call, from -> to.
 --
 -- Locks come first, and the transaction's id only after them: so whoever holds a stream's lock later also has the
 -- later tx, and the log's order (tx, position) never turns a stream's versions round.
-CREATE OR REPLACE FUNCTION event_store.append(
-    a_stream text[], a_expected bigint[], a_key text[],
-    f_append integer[], f_id uuid[], f_type text[], f_schema integer[], f_data text[], f_metadata text[],
-    f_actor text[], f_correlation uuid[], f_occurred timestamptz[], f_published boolean[],
+--
+-- Appends are told apart by array index, never by joining arrays: a call of 500 costs 500 times one, not 500 squared.
+DROP FUNCTION IF EXISTS event_store.append;
+CREATE FUNCTION event_store.append(
+    a_stream text[], a_expected bigint[], a_key text[], a_facts integer[], a_published integer[],
+    f_append integer[], f_place integer[], f_published integer[], f_id uuid[], f_type text[], f_schema integer[],
+    f_data text[], f_metadata text[], f_actor text[], f_correlation uuid[], f_occurred timestamptz[],
     c_append integer[], c_scope text[], c_value text[], c_holder text[], c_digest text[], c_answer text[],
     c_release boolean[],
     i_consumer text[], i_stream text[], i_from bigint[], i_to bigint[]
-) RETURNS TABLE (append integer, outcome text, version bigint, tx bigint, "position" bigint, detail json)
+) RETURNS TABLE (outcome text, version bigint, tx bigint, "position" bigint, detail json)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, event_store
+-- One plan for every call, made of index look-ups: a plan chosen while a table was small must not survive its growth.
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
-SET enable_hashjoin = off
-SET enable_mergejoin = off
 AS $$
 #variable_conflict use_column
 DECLARE
-    own_service text := event_store.service_of_session();
+    own_service text;
     locks bigint[];
     one_lock bigint;
-    found_problem text;
-    found_from bigint;
-    found_to bigint;
+    problem text;
+    was bigint;
+    is_at bigint;
+    found_row record;
+    outcomes text[];
+    versions bigint[];
+    sequences bigint[];
+    keys text[];
+    details json[];
+    positions bigint[];
+    last_positions bigint[];
+    txs bigint[];
+    this_tx bigint;
+    next_written integer := 1;
+    appends integer := cardinality(a_stream);
 BEGIN
     IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
         RAISE EXCEPTION 'event_store.append must be the first write of its transaction.'
@@ -38,20 +54,17 @@ BEGIN
         RAISE EXCEPTION 'event_store.append needs READ COMMITTED: heads are compared after its locks are held.'
             USING ERRCODE = 'KE001';
     END IF;
-    IF cardinality(a_stream) > 500 THEN
-        RAISE EXCEPTION 'At most 500 streams in one call, got %.', cardinality(a_stream) USING ERRCODE = 'KE002';
+    IF appends > 500 THEN
+        RAISE EXCEPTION 'At most 500 streams in one call, got %.', appends USING ERRCODE = 'KE002';
     END IF;
-    SELECT s INTO found_problem FROM unnest(a_stream) s
-        WHERE NOT EXISTS (SELECT FROM event_store.categories c
-                          WHERE c.category = split_part(s, '-', 1) AND c.service = own_service) LIMIT 1;
+    SELECT s.service INTO own_service FROM event_store.services s WHERE s.role = session_user;
+    SELECT a.stream INTO problem FROM unnest(a_stream) a (stream)
+        WHERE own_service IS DISTINCT FROM
+              (SELECT c.service FROM event_store.categories c WHERE c.category = split_part(a.stream, '-', 1))
+        LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'Stream % is not of % (role %).', found_problem, own_service, session_user
+        RAISE EXCEPTION 'Stream % is not of % (role %).', problem, coalesce(own_service, 'any service'), session_user
             USING ERRCODE = 'KE003', HINT = 'A service appends to its own categories only.';
-    END IF;
-    SELECT octet_length(d) INTO found_from FROM unnest(f_data, f_metadata) AS f (d, m)
-        WHERE octet_length(d) + octet_length(m) > 262144 LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'A fact of % bytes is over the limit of 256 KiB.', found_from USING ERRCODE = 'KE004';
     END IF;
 
     SELECT array_agg(DISTINCT h ORDER BY h) INTO locks FROM (
@@ -67,93 +80,118 @@ BEGIN
     END LOOP;
 
     IF cardinality(i_consumer) > 0 THEN
-        SELECT m.stream, m.was, coalesce(b.sequence, 0) INTO found_problem, found_from, found_to
-        FROM unnest(i_consumer, i_stream, i_from) AS m (consumer, stream, was)
-        LEFT JOIN event_store.inbox b
-            ON b.service = own_service AND b.consumer = m.consumer AND b.stream = m.stream
-        WHERE coalesce(b.sequence, 0) <> m.was LIMIT 1;
+        SELECT m.stream, m.was, m.at INTO problem, was, is_at FROM (
+            SELECT i.stream, i.was, coalesce(
+                (SELECT b.sequence FROM event_store.inbox b
+                 WHERE b.service = own_service AND b.consumer = i.consumer AND b.stream = i.stream), 0) AS at
+            FROM unnest(i_consumer, i_stream, i_from) AS i (consumer, stream, was)
+        ) m WHERE m.at <> m.was LIMIT 1;
         IF FOUND THEN
-            RAISE EXCEPTION 'Inbox moved (stream: %, expected at %, is at %).', found_problem, found_from, found_to
+            RAISE EXCEPTION 'Inbox moved (stream: %, expected at %, is at %).', problem, was, is_at
                 USING ERRCODE = 'KE005', HINT = 'Another consumer was faster: roll back, read again.';
         END IF;
     END IF;
 
-    RETURN QUERY
-    WITH heads AS MATERIALIZED (
-        SELECT a.ord::integer AS ord, a.stream, a.expected, coalesce(s.key, a.key) AS key,
-               coalesce(s.version, 0) AS version, coalesce(s.sequence, 0) AS sequence
-        FROM unnest(a_stream, a_expected, a_key) WITH ORDINALITY AS a (stream, expected, key, ord)
-        LEFT JOIN event_store.streams s ON s.stream = a.stream
-    ), known AS MATERIALIZED (
-        SELECT f.ord, max(e.version) AS version, max(e.tx) AS tx, max(e.position) AS position
-        FROM unnest(f_append, f_id) AS f (ord, id) JOIN event_store.events e ON e.id = f.id
-        GROUP BY f.ord
-    ), taken AS MATERIALIZED (
-        SELECT DISTINCT ON (c.ord) c.ord,
-               json_build_object('scope', k.scope, 'value', k.value, 'holder', k.holder, 'digest', k.digest,
-                                 'answer', k.answer) AS detail
-        FROM unnest(c_append, c_scope, c_value, c_holder, c_digest, c_release)
-            WITH ORDINALITY AS c (ord, scope, value, holder, digest, release, place)
-        JOIN event_store.claims k ON k.scope = c.scope AND k.value = c.value
-        WHERE NOT c.release AND (k.holder <> c.holder OR c.digest IS NOT NULL)
-        -- An idempotency key (it has a digest) answers before anything else does.
-        ORDER BY c.ord, (c.digest IS NULL), c.place
-    ), verdicts AS MATERIALIZED (
-        SELECT h.*, k.version AS known_version, k.tx AS known_tx, k.position AS known_position, t.detail,
-               CASE WHEN k.ord IS NOT NULL THEN 'known'
-                    WHEN t.ord IS NOT NULL AND t.detail ->> 'digest' IS NOT NULL THEN 'taken'
-                    WHEN h.expected <> h.version THEN 'conflict'
-                    WHEN t.ord IS NOT NULL THEN 'taken'
-                    ELSE 'appended' END AS outcome
-        FROM heads h LEFT JOIN known k ON k.ord = h.ord LEFT JOIN taken t ON t.ord = h.ord
-    ), numbered AS MATERIALIZED (
-        SELECT v.ord AS append, v.stream, v.key, f.*,
-               v.version + row_number() OVER of_append AS new_version,
-               v.sequence + count(*) FILTER (WHERE f.published) OVER of_append AS new_sequence
-        FROM unnest(f_append, f_id, f_type, f_schema, f_data, f_metadata, f_actor, f_correlation, f_occurred,
-                    f_published)
-            WITH ORDINALITY AS f (ord, id, type, schema_version, data, metadata, actor, correlation, occurred_at,
-                                  published, place)
-        JOIN verdicts v ON v.ord = f.ord AND v.outcome = 'appended'
-        WINDOW of_append AS (PARTITION BY f.ord ORDER BY f.place)
-    ), written AS (
+    -- Where each append's stream stands now, and what follows from that.
+    SELECT array_agg(h.version ORDER BY h.ord), array_agg(h.sequence ORDER BY h.ord), array_agg(h.key ORDER BY h.ord),
+           array_agg(CASE WHEN h.expected <> h.version THEN 'conflict' ELSE 'appended' END ORDER BY h.ord)
+    INTO versions, sequences, keys, outcomes
+    FROM (SELECT a.ord, a.expected, coalesce(s.version, 0) AS version, coalesce(s.sequence, 0) AS sequence,
+                 coalesce(s.key, a.key) AS key
+          FROM unnest(a_stream, a_expected, a_key) WITH ORDINALITY AS a (stream, expected, key, ord)
+          LEFT JOIN LATERAL (SELECT * FROM event_store.streams t WHERE t.stream = a.stream) s ON true) h;
+    details := array_fill(NULL::json, ARRAY[appends]);
+    positions := array_fill(NULL::bigint, ARRAY[appends]);
+    txs := positions;
+
+    IF cardinality(c_append) > 0 THEN
+        FOR found_row IN
+            SELECT c.append AS ord, k.digest IS NOT NULL AS is_key, json_build_object(
+                'scope', k.scope, 'value', k.value, 'holder', k.holder, 'digest', k.digest, 'answer', k.answer) AS detail
+            FROM unnest(c_append, c_scope, c_value, c_holder, c_digest, c_release)
+                WITH ORDINALITY AS c (append, scope, value, holder, digest, release, place)
+            JOIN LATERAL (SELECT * FROM event_store.claims t WHERE t.scope = c.scope AND t.value = c.value) k ON true
+            WHERE NOT c.release AND (k.holder <> c.holder OR c.digest IS NOT NULL)
+            ORDER BY c.place
+        LOOP
+            -- An idempotency key (it has a digest) answers before a conflict does; any other claim after it.
+            IF found_row.is_key OR outcomes[found_row.ord] = 'appended' THEN
+                outcomes[found_row.ord] := 'taken';
+                details[found_row.ord] := found_row.detail;
+            END IF;
+        END LOOP;
+    END IF;
+
+    FOR found_row IN
+        SELECT f.append AS ord, max(e.version) AS version, max(e.tx)::text::bigint AS tx, max(e.position) AS position
+        FROM unnest(f_append, f_id) AS f (append, id)
+        JOIN LATERAL (SELECT * FROM event_store.events t WHERE t.id = f.id) e ON true
+        GROUP BY f.append
+    LOOP
+        outcomes[found_row.ord] := 'known';
+        versions[found_row.ord] := found_row.version;
+        positions[found_row.ord] := found_row.position;
+        txs[found_row.ord] := found_row.tx;
+    END LOOP;
+
+    WITH written AS (
         INSERT INTO event_store.events (service, stream, version, sequence, key, id, type, schema_version, data,
                                         metadata, actor, correlation, occurred_at)
-        SELECT own_service, n.stream, n.new_version, CASE WHEN n.published THEN n.new_sequence END, n.key, n.id,
-               n.type, n.schema_version, n.data::json, n.metadata::json, n.actor, n.correlation, n.occurred_at
-        FROM numbered n ORDER BY n.place
-        RETURNING stream, version, tx, position
-    ), moved AS (
-        INSERT INTO event_store.streams AS s (stream, version, sequence, key)
-        SELECT n.stream, max(n.new_version), max(n.new_sequence), min(n.key) FROM numbered n GROUP BY n.stream
-        ON CONFLICT (stream) DO UPDATE SET version = excluded.version, sequence = excluded.sequence
-    ), claimed AS (
+        SELECT own_service, a_stream[f.append], versions[f.append] + f.place, sequences[f.append] + f.published,
+               keys[f.append], f.id, f.type, f.schema_version, f.data::json, f.metadata::json, f.actor, f.correlation,
+               f.occurred_at
+        FROM unnest(f_append, f_place, f_published, f_id, f_type, f_schema, f_data, f_metadata, f_actor,
+                    f_correlation, f_occurred)
+            WITH ORDINALITY AS f (append, place, published, id, type, schema_version, data, metadata, actor,
+                                  correlation, occurred_at, turn)
+        WHERE outcomes[f.append] = 'appended'
+        ORDER BY f.turn
+        RETURNING stream, position
+    )
+    -- One last position per append with facts, in the order of the appends, since facts are written in that order.
+    SELECT array_agg(w.last ORDER BY w.last) INTO last_positions
+    FROM (SELECT max(written.position) AS last FROM written GROUP BY written.stream) w;
+
+    INSERT INTO event_store.streams AS s (stream, version, sequence, key)
+    SELECT a.stream, versions[a.ord] + a.facts, sequences[a.ord] + a.published, keys[a.ord]
+    FROM unnest(a_stream, a_facts, a_published) WITH ORDINALITY AS a (stream, facts, published, ord)
+    WHERE outcomes[a.ord] = 'appended' AND a.facts > 0
+    ON CONFLICT (stream) DO UPDATE SET version = excluded.version, sequence = excluded.sequence;
+
+    IF cardinality(c_append) > 0 THEN
         INSERT INTO event_store.claims (scope, value, holder, digest, answer, service)
         SELECT c.scope, c.value, c.holder, c.digest, c.answer::json, own_service
         FROM unnest(c_append, c_scope, c_value, c_holder, c_digest, c_answer, c_release)
-            AS c (ord, scope, value, holder, digest, answer, release)
-        JOIN verdicts v ON v.ord = c.ord AND v.outcome = 'appended'
-        WHERE NOT c.release AND NOT EXISTS (
-            SELECT FROM event_store.claims k WHERE k.scope = c.scope AND k.value = c.value)
-    ), released AS (
+            AS c (append, scope, value, holder, digest, answer, release)
+        WHERE outcomes[c.append] = 'appended' AND NOT c.release
+          AND NOT EXISTS (SELECT FROM event_store.claims k WHERE k.scope = c.scope AND k.value = c.value);
         DELETE FROM event_store.claims k
-        USING unnest(c_append, c_scope, c_value, c_holder, c_release) AS c (ord, scope, value, holder, release),
-              verdicts v
-        WHERE v.ord = c.ord AND v.outcome = 'appended' AND c.release
-          AND k.scope = c.scope AND k.value = c.value AND k.holder = c.holder
-    ), noted AS (
+        USING unnest(c_append, c_scope, c_value, c_holder, c_release) AS c (append, scope, value, holder, release)
+        WHERE outcomes[c.append] = 'appended' AND c.release
+          AND k.scope = c.scope AND k.value = c.value AND k.holder = c.holder;
+    END IF;
+
+    IF cardinality(i_consumer) > 0 THEN
         INSERT INTO event_store.inbox AS b (service, consumer, stream, sequence)
-        SELECT own_service, m.consumer, m.stream, m.now FROM unnest(i_consumer, i_stream, i_to) AS m (consumer, stream, now)
-        ON CONFLICT (service, consumer, stream) DO UPDATE SET sequence = excluded.sequence
-    ), ends AS (
-        SELECT w.stream, max(w.version) AS version, max(w.tx) AS tx, max(w.position) AS position
-        FROM written w GROUP BY w.stream
-    )
-    SELECT v.ord, v.outcome,
-           coalesce(v.known_version, e.version, v.version),
-           coalesce(v.known_tx, e.tx)::text::bigint,
-           coalesce(v.known_position, e.position), v.detail
-    FROM verdicts v LEFT JOIN ends e ON e.stream = v.stream AND v.outcome = 'appended'
-    ORDER BY v.ord;
+        SELECT own_service, m.consumer, m.stream, m.now
+        FROM unnest(i_consumer, i_stream, i_to) AS m (consumer, stream, now)
+        ON CONFLICT (service, consumer, stream) DO UPDATE SET sequence = excluded.sequence;
+    END IF;
+
+    this_tx := pg_current_xact_id_if_assigned()::text::bigint;
+    FOR ord IN 1 .. appends LOOP
+        outcome := outcomes[ord];
+        version := versions[ord];
+        position := positions[ord];
+        tx := txs[ord];
+        detail := details[ord];
+        IF outcome = 'appended' AND a_facts[ord] > 0 THEN
+            version := version + a_facts[ord];
+            tx := this_tx;
+            position := last_positions[next_written];
+            next_written := next_written + 1;
+        END IF;
+        RETURN NEXT;
+    END LOOP;
 END
 $$;
