@@ -34,8 +34,8 @@ class EmbeddedBroker:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
-        return self._running().pid
+        """Its process id; 0 where it does not run."""
+        return self._child.pid if self._child else 0
 
     @property
     def has_ended(self) -> bool:

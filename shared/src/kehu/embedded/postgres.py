@@ -70,8 +70,8 @@ class EmbeddedPostgres:
 
     @property
     def pid(self) -> int:
-        """The process id of the postmaster."""
-        return self._running().pid
+        """The process id of the postmaster; 0 where it does not run."""
+        return self._child.pid if self._child else 0
 
     @property
     def has_ended(self) -> bool:
