@@ -16,7 +16,7 @@ from uuid import UUID
 from pydantic_core import from_json
 
 from kehu.errors import Invalid
-from kehu.facts import START, StoredFact, parse_metadata
+from kehu.facts import StoredFact, parse_metadata
 
 SPEC_VERSION = "1.0"
 #: What the broker takes in one batch; nothing larger can be an envelope.
@@ -160,13 +160,12 @@ def from_record(key: bytes | None, value: bytes | None, headers: Iterable[tuple[
     given = {name.lower(): content for name, content in headers}
     size = len(key or b"") + len(value or b"") + sum(len(content or b"") for content in given.values())
     attributes = _structured(value, size) if _is_structured(given) else _binary(given)
-    source, message_id = _name(attributes, "source"), _name(attributes, "id")
     try:
         if size > MAX_MESSAGE_BYTES:
             _refuse("the message", f"has {size} bytes; the limit is {MAX_MESSAGE_BYTES}")
         return _envelope(key, value, attributes)
     except NotAnEnvelope as error:
-        error.source, error.message_id = source, message_id
+        error.source, error.message_id = _name(attributes, "source"), _name(attributes, "id")
         raise
 
 
@@ -198,7 +197,9 @@ def _structured(value: bytes | None, size: int) -> dict[str, Any]:
     event = _json_object(value, "the event")
     if "data_base64" in event:
         _refuse("data_base64", "is not accepted: data is a JSON object")
-    return event
+    return {
+        name: None if isinstance(given, str) and _NOT_TEXT.search(given) else given for name, given in event.items()
+    }
 
 
 def _binary(given: Mapping[str, bytes]) -> dict[str, Any]:
@@ -206,10 +207,8 @@ def _binary(given: Mapping[str, bytes]) -> dict[str, Any]:
     for name, content in given.items():
         if name.startswith("ce_") or name in TRACE_HEADERS:
             try:
-                attributes[name.removeprefix("ce_")] = content.decode()
-            except (UnicodeDecodeError, AttributeError):
-                if name in {"ce_source", "ce_id"}:  # the others are refused with the sender's name
-                    _refuse(name, "is no UTF-8 text")
+                attributes[name.removeprefix("ce_")] = None if b"\0" in content else content.decode()
+            except (UnicodeDecodeError, TypeError):  # TypeError: Kafka knows headers without a value
                 attributes[name.removeprefix("ce_")] = None
     return attributes
 
@@ -234,11 +233,11 @@ def _envelope(key: bytes | None, value: bytes | None, attributes: Mapping[str, A
         if not isinstance(data, dict):
             _refuse("data", "is not a JSON object")
         text = json.dumps(data, ensure_ascii=False)
+        if _NOT_TEXT.search(text):
+            _refuse("data", "holds half of a surrogate pair")
     else:
         _json_object(value, "the value")
         text = (value or b"").decode()
-    if _NOT_TEXT.search(text):
-        _refuse("data", "holds a NUL or half of a surrogate pair")
     return Envelope(
         id=_text(attributes, "id"),
         source=_text(attributes, "source"),
@@ -260,7 +259,7 @@ def _envelope(key: bytes | None, value: bytes | None, attributes: Mapping[str, A
 def _name(attributes: Mapping[str, Any], name: str) -> str:
     """An attribute that names the message, where it can be made out at all."""
     given = attributes.get(name)
-    return given if isinstance(given, str) and len(given) <= MAX_NAME_CHARACTERS and not _NOT_TEXT.search(given) else ""
+    return given if isinstance(given, str) and len(given) <= MAX_NAME_CHARACTERS else ""
 
 
 def _text(attributes: Mapping[str, Any], name: str, *, required: bool = True) -> str:
@@ -270,11 +269,9 @@ def _text(attributes: Mapping[str, Any], name: str, *, required: bool = True) ->
         return ""
     given = attributes[name]
     if not isinstance(given, str):
-        _refuse(f"ce_{name}", "is no text")
+        _refuse(f"ce_{name}", "is no text that can be stored (UTF-8, no NUL)")
     if len(given) > MAX_NAME_CHARACTERS:
         _refuse(f"ce_{name}", f"has {len(given)} characters; the limit is {MAX_NAME_CHARACTERS}")
-    if _NOT_TEXT.search(given):
-        _refuse(f"ce_{name}", "holds a NUL or half of a surrogate pair")
     return given
 
 
