@@ -138,8 +138,10 @@ class Doorkeeper:
         inbound, fact = self._admit(envelope)
         recorded = _recorded(envelope, fact, now)
         gathered = None
-        if inbound.gather:
-            async with self._pool.acquire() as connection:
+        async with self._pool.acquire() as connection:
+            if inbound.resolve:
+                recorded = await inbound.resolve(connection, recorded)
+            if inbound.gather:
                 gathered = await inbound.gather(connection, recorded)
         actor = system_actor(self._service.name, inbound.name)
         context = Context(actor, now, policies, gathered)

@@ -120,7 +120,9 @@ class Inbound:
         name: stands in the actor (``system:<service>/<name>``, with the sender in the fact's metadata).
         type: the public contract that it must be.
         sources: the CloudEvents sources that may send it (an allow-list).
-        category, stream_ids, decide: as for a `Reaction`.
+        category, stream_ids, decide, gather: as for a `Reaction`.
+        resolve: gives the message with the sender's names of things replaced by Kehu's ids, before anything else looks
+            at it (客户编号 -> customer); names that are not known stay, for `decide` to refuse.
 
     """
 
@@ -131,6 +133,7 @@ class Inbound:
     stream_ids: Callable[[RecordedFact[Any]], Sequence[str]]
     decide: Callable[[RecordedFact[Any], Any, Context], Decision]
     gather: Callable[[Connection, RecordedFact[Any]], Awaitable[Any]] | None = None
+    resolve: Callable[[Connection, RecordedFact[Any]], Awaitable[RecordedFact[Any]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
