@@ -6,6 +6,7 @@ import os
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.propagate import inject
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -13,6 +14,13 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 tracer = trace.get_tracer("kehu")
+
+
+def trace_headers() -> dict[str, str]:
+    """The W3C trace context of what is being done, for a fact's metadata; empty where nothing is traced."""
+    headers: dict[str, str] = {}
+    inject(headers)
+    return headers
 
 
 def configure_tracing(service: str) -> TracerProvider | None:

@@ -45,8 +45,8 @@ Health = Callable[[], Awaitable[dict[str, Part]]]
 def build_app(
     service: Service,
     *,
-    running: Running | None,
-    issuer: ECKey | None,
+    running: Running,
+    issuer: ECKey,
     health: Health,
     measure: Callable[[], Awaitable[None]],
 ) -> FastAPI:
@@ -54,12 +54,21 @@ def build_app(
 
     Args:
         service: whose features' routers are served.
-        running: its parts; None for its documents alone.
-        issuer: the public key of the issuer whose tokens are believed; None for its documents alone.
+        running: its parts.
+        issuer: the public key of the issuer whose tokens are believed.
         health: asked by `/health/ready`: every part by name.
         measure: called before the metrics are shown, to look up what is not counted as it happens.
 
     """
+    app = build_routes(service)
+    app.state.running = running
+    app.state.issuer = issuer
+    _add_operations(app, health, measure)
+    return app
+
+
+def build_routes(service: Service) -> FastAPI:
+    """The routes of a service and their documents, with nothing behind them."""
     app = FastAPI(
         title=f"Kehu: {service.title}",
         version=VERSION,
@@ -68,14 +77,11 @@ def build_app(
         redoc_url=None,
         dependencies=[Depends(storable_text)],
     )
-    app.state.running = running
-    app.state.issuer = issuer
     add_problems(app)
     app.add_middleware(Access)
     for feature in service.features:
         if feature.router is not None:
             app.include_router(feature.router, max_body_size=MAX_BODY_BYTES)
-    _add_operations(app, health, measure)
     add_documents(app, service)
     return app
 

@@ -37,6 +37,7 @@ from kehu.http.responses import Answer, answer, tag
 from kehu.identity import AccessEnded, TokenMissing, load_actor, verify_token
 from kehu.ids import new_id
 from kehu.parts import Running
+from kehu.tracing import trace_headers
 
 S = TypeVar("S")
 
@@ -228,6 +229,7 @@ class ActingRequest:
             idempotency=self.idempotency,
             correlation=self.correlation,
             answer=numbers,
+            extra=trace_headers() or None,
         )
         return await self.done(done)
 

@@ -1,0 +1,5 @@
+"""`python -m kehu.cli`: the same as `kehu`."""
+
+from kehu.cli import main
+
+main()
