@@ -1,0 +1,54 @@
+"""The registry on one page: who works here, who is a customer and whose, what each customer contracts a month."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from kehu.identity import STAFF_SERVICE, staff_view
+from kehu.service import Feature, Service
+from kehu_customer_registry.dossiers import api as dossiers_api
+from kehu_customer_registry.dossiers import register
+from kehu_customer_registry.dossiers.facts import DOSSIERS
+from kehu_customer_registry.dossiers.views import REGISTER
+from kehu_customer_registry.staff import api as staff_api
+from kehu_customer_registry.staff.bootstrap import appoint_first_admins
+from kehu_customer_registry.staff.decisions import KEY_ROLES
+from kehu_customer_registry.staff.facts import DEPARTMENTS, STAFF
+from kehu_customer_registry.volumes import api as volumes_api
+from kehu_customer_registry.volumes.decisions import VOLUME_REPORTING
+from kehu_customer_registry.volumes.facts import VOLUMES
+from kehu_customer_registry.volumes.reactions import INBOUND
+
+
+def _migrations() -> Path:
+    """In the wheel they lie inside the package, in the source tree beside `src`."""
+    package = Path(str(files("kehu_customer_registry")))
+    installed = package / "migrations"
+    return installed if installed.is_dir() else package.parents[1] / "migrations"
+
+
+service = Service(
+    name=STAFF_SERVICE,
+    title="客户档案 customer registry",
+    migrations=_migrations(),
+    features=[
+        Feature(
+            "staff",
+            categories=[DEPARTMENTS, STAFF],
+            views=[staff_view(STAFF_SERVICE)],
+            policies=[KEY_ROLES],
+            router=staff_api.router,
+            workers=[appoint_first_admins],
+        ),
+        Feature("dossiers", categories=[DOSSIERS], router=dossiers_api.router),
+        Feature("register", views=[REGISTER], router=register.router),
+        Feature(
+            "volumes",
+            categories=[VOLUMES],
+            policies=[VOLUME_REPORTING],
+            inbound=INBOUND,
+            router=volumes_api.router,
+        ),
+    ],
+)

@@ -1,0 +1,126 @@
+"""The register of customers (F5) over HTTP: the list with its filters, and the same as an Excel file."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date, datetime
+from functools import partial
+from typing import Annotated
+from urllib.parse import quote
+
+import asyncpg
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, Field
+
+from kehu.contracts.customers import Affiliation, CustomerKind, IdentityKind
+from kehu.http import Acting, ActingRequest, Page, Paging
+from kehu.spreadsheets import write_rows
+from kehu_customer_registry.dossiers.facts import Nature, Status
+from kehu_customer_registry.dossiers.rights import Scope, scope
+from kehu_customer_registry.dossiers.views import Filters, list_register
+from kehu_customer_registry.staff.decisions import Code, check_may_export, record_export
+from kehu_customer_registry.staff.facts import STAFF
+
+router = APIRouter(tags=["register"])
+
+#: Rows fetched at once for a file: a page of them takes milliseconds.
+_EXPORT_PAGE = 5_000
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_EXPORTED = (
+    ("number", "客户编号 Number"),
+    ("name", "客户名称 Name"),
+    ("kind", "客户类别 Kind"),
+    ("nature", "企业性质 Nature"),
+    ("affiliation", "关联关系 Affiliation"),
+    ("identity_kind", "证照种类 Identity"),
+    ("identity", "证照号码 Identity number"),
+    ("region", "区域 Region"),
+    ("department", "部门 Department"),
+    ("owner", "负责营销员 Owner"),
+    ("status", "状态 Status"),
+    ("important_potential", "重要潜力 Important potential"),
+    ("drafted_at", "建档时间 Drafted"),
+    ("registered_at", "归档时间 Registered"),
+)
+
+# Outside it dates overflow at their ends.
+Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))]
+
+
+class RegisterRow(BaseModel):
+    """A line of F5."""
+
+    customer: str
+    number: str
+    name: str
+    kind: CustomerKind | None
+    nature: Nature | None
+    affiliation: Affiliation | None
+    identity_kind: IdentityKind | None
+    identity: str | None
+    region: str | None
+    department: str
+    owner: str
+    collaborators: list[str]
+    status: Status
+    important_potential: bool
+    drafted_at: datetime
+    registered_at: datetime | None
+    version: int
+    serial: int = Field(exclude=True)
+
+
+def _filters(
+    q: Annotated[str | None, Query(max_length=200, description="Part of the name; or a number or identity.")] = None,
+    kind: CustomerKind | None = None,
+    region: Annotated[str | None, Query(max_length=200)] = None,
+    department: Code | None = None,
+    owner: Code | None = None,
+    status: Status | None = None,
+    registered_from: Annotated[Day | None, Query(description="First day of registration, in Shanghai.")] = None,
+    registered_to: Annotated[Day | None, Query(description="Last day of registration, in Shanghai.")] = None,
+) -> Filters:
+    return Filters(q, kind, region, department, owner, status, registered_from, registered_to)
+
+
+Filtered = Annotated[Filters, Depends(_filters)]
+
+
+@router.get("/register")
+async def list_customers(request: Acting, paging: Paging, filters: Filtered) -> Page[RegisterRow]:
+    """The register (F5): the customers that you may see, by number."""
+    (after,) = paging.after(int)
+    rows = await list_register(request.pool, scope(request.actor), filters, after, paging.fetch)
+    return paging.page([RegisterRow.model_validate(dict(row)) for row in rows], key=lambda row: (row.serial,))
+
+
+@router.get("/register/export", response_class=Response, responses={200: {"content": {_XLSX: {}}}})
+async def export_register(request: Acting, filters: Filtered) -> Response:
+    """The same as an Excel file. Takes a reason (header `Kehu-Reason`), which is recorded; not for who is leaving."""
+    context = await request.context()
+    check_may_export(context)
+    reason = request.reason
+    rows = await _every_row(request, scope(request.actor), filters)
+    book = await asyncio.to_thread(
+        write_rows, [heading for _, heading in _EXPORTED], ([row[field] for field, _ in _EXPORTED] for row in rows)
+    )
+    recording = partial(record_export, name="register", filters=_recorded(filters), rows=len(rows), reason=reason)
+    await request.running.commands.handle(STAFF, request.actor.id, recording, context, correlation=request.correlation)
+    name = quote(f"客户信息一览表-{context.today}.xlsx")
+    return Response(book, media_type=_XLSX, headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}"})
+
+
+async def _every_row(request: ActingRequest, shown: Scope, filters: Filters) -> list[asyncpg.Record]:
+    rows: list[asyncpg.Record] = []
+    while True:
+        after = rows[-1]["serial"] if rows else None
+        page = await list_register(request.pool, shown, filters, after, _EXPORT_PAGE)
+        rows += page
+        if len(page) < _EXPORT_PAGE:
+            return rows
+
+
+def _recorded(filters: Filters) -> dict[str, str]:
+    """The filters as they are recorded; what was searched for may be a person's name, so only that it was."""
+    named = filters.named()
+    return {**named, "q": "*"} if "q" in named else named

@@ -1,0 +1,244 @@
+"""The register of customers (F5): one row for each dossier from its first draft on, without anything personal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import asyncpg
+
+from kehu.calendar import end_of_day, start_of_day
+from kehu.contracts.customers import (
+    CustomerChanged,
+    CustomerKind,
+    CustomerRegistered,
+    DossierReturned,
+    DossierSubmitted,
+    OwnerAssigned,
+)
+from kehu.event_store import Connection
+from kehu.facts import Fact, RecordedFact
+from kehu.service import OWN_LOG, View
+from kehu.text import company_key, normalise
+from kehu_customer_registry.dossiers.facts import (
+    DossierContent,
+    DossierDrafted,
+    DossierEdited,
+    ParticularsChanged,
+    Status,
+)
+from kehu_customer_registry.dossiers.rights import Scope
+
+_DRAFT = """
+INSERT INTO register (customer, serial, number, name, name_key, kind, nature, identity_kind, identity, region,
+                      collaborators, important_potential, department, owner, status, drafted_at, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+"""
+_EDIT = """
+UPDATE register SET name = $2, name_key = $3, kind = $4, nature = $5, identity_kind = $6, identity = $7, region = $8,
+    collaborators = $9, important_potential = $10, version = $11
+WHERE customer = $1
+"""
+_STATUS = "UPDATE register SET status = $2, version = $3 WHERE customer = $1"
+_REGISTER = "UPDATE register SET status = $2, registered_at = $3, version = $4 WHERE customer = $1"
+_CHANGE = """
+UPDATE register SET name = coalesce($2, name), name_key = coalesce($3, name_key), kind = coalesce($4, kind),
+    region = coalesce($5, region), affiliation = CASE WHEN $6 THEN NULL ELSE coalesce($7, affiliation) END,
+    identity_kind = coalesce($8, identity_kind), identity = coalesce($9, identity),
+    important_potential = coalesce($10, important_potential), version = $11
+WHERE customer = $1
+"""
+_PARTICULARS = "UPDATE register SET nature = coalesce($2, nature), version = $3 WHERE customer = $1"
+_ASSIGN = "UPDATE register SET owner = $2, department = $3, collaborators = $4, version = $5 WHERE customer = $1"
+
+
+def number_of(serial: int) -> str:
+    """The 客户编号 with this serial: six digits, and more once there are a million customers."""
+    return f"K{serial:06}"
+
+
+async def _draft(connection: Connection, recorded: RecordedFact[DossierDrafted]) -> None:
+    fact = recorded.fact
+    await connection.execute(
+        _DRAFT,
+        fact.customer,
+        int(fact.number.removeprefix("K")),
+        fact.number,
+        *_content(fact.content),
+        fact.department,
+        fact.owner,
+        Status.DRAFT.value,
+        recorded.occurred_at,
+        recorded.version,
+    )
+
+
+async def _edit(connection: Connection, recorded: RecordedFact[DossierEdited]) -> None:
+    fact = recorded.fact
+    await connection.execute(_EDIT, fact.customer, *_content(fact.content), recorded.version)
+
+
+def _content(content: DossierContent) -> tuple[Any, ...]:
+    return (
+        content.name,
+        company_key(content.name),
+        content.kind,
+        content.nature,
+        content.identity_kind,
+        content.identity,
+        content.region,
+        list(content.collaborators),
+        content.important_potential,
+    )
+
+
+async def _submit(connection: Connection, recorded: RecordedFact[DossierSubmitted]) -> None:
+    await connection.execute(_STATUS, recorded.fact.customer, Status.SUBMITTED.value, recorded.version)
+
+
+async def _return(connection: Connection, recorded: RecordedFact[DossierReturned]) -> None:
+    await connection.execute(_STATUS, recorded.fact.customer, Status.RETURNED.value, recorded.version)
+
+
+async def _register(connection: Connection, recorded: RecordedFact[CustomerRegistered]) -> None:
+    await connection.execute(
+        _REGISTER, recorded.fact.customer, Status.ARCHIVED.value, recorded.occurred_at, recorded.version
+    )
+
+
+async def _change(connection: Connection, recorded: RecordedFact[CustomerChanged]) -> None:
+    fact = recorded.fact
+    await connection.execute(
+        _CHANGE,
+        fact.customer,
+        fact.name,
+        company_key(fact.name) if fact.name else None,
+        fact.kind,
+        fact.region,
+        fact.affiliation_ended,
+        fact.affiliation,
+        fact.identity_kind,
+        fact.identity,
+        fact.important_potential,
+        recorded.version,
+    )
+
+
+async def _particulars(connection: Connection, recorded: RecordedFact[ParticularsChanged]) -> None:
+    await connection.execute(_PARTICULARS, recorded.fact.customer, recorded.fact.nature, recorded.version)
+
+
+async def _assign(connection: Connection, recorded: RecordedFact[OwnerAssigned]) -> None:
+    fact = recorded.fact
+    await connection.execute(
+        _ASSIGN, fact.customer, fact.owner, fact.department, list(fact.collaborators), recorded.version
+    )
+
+
+_APPLY: Mapping[type[Fact], Any] = {
+    DossierDrafted: _draft,
+    DossierEdited: _edit,
+    DossierSubmitted: _submit,
+    DossierReturned: _return,
+    CustomerRegistered: _register,
+    CustomerChanged: _change,
+    ParticularsChanged: _particulars,
+    OwnerAssigned: _assign,
+}
+REGISTER = View(name="register", source=OWN_LOG, tables=("register",), apply=_APPLY)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a reader of the register looks for; None is everything."""
+
+    q: str | None = None
+    kind: CustomerKind | None = None
+    region: str | None = None
+    department: str | None = None
+    owner: str | None = None
+    status: Status | None = None
+    registered_from: date | None = None
+    registered_to: date | None = None
+
+    def named(self) -> dict[str, str]:
+        """Those that are set, as text."""
+        return {name: str(value) for name in self.__slots__ if (value := getattr(self, name)) is not None}
+
+
+# Goes along register_department or register_owner for whom it shows a part, along the serials for whom it shows all.
+# `position` instead of LIKE: what is searched for may hold any character.
+_LIST = """
+SELECT customer, serial, number, name, kind, nature, affiliation, identity_kind, identity, region, department, owner,
+       collaborators, status, important_potential, drafted_at, registered_at, version
+FROM register
+WHERE ($1::bigint IS NULL OR serial > $1)
+  AND ($2 OR department = ANY ($3) OR owner = $4 OR collaborators @> ARRAY[$4])
+  AND ($5::text IS NULL OR position($5 IN name_key) > 0 OR number = $6 OR identity = $6)
+  AND ($7::text IS NULL OR kind = $7)
+  AND ($8::text IS NULL OR region = $8)
+  AND ($9::text IS NULL OR department = $9)
+  AND ($10::text IS NULL OR owner = $10)
+  AND ($11::text IS NULL OR status = $11)
+  AND ($12::timestamptz IS NULL OR registered_at >= $12)
+  AND ($13::timestamptz IS NULL OR registered_at < $13)
+ORDER BY serial LIMIT $14
+"""
+# Reads by the primary key and register_number_key.
+_RESOLVE = """
+SELECT customer, number, department, status FROM register WHERE customer = ANY ($1) OR number = ANY ($1)
+"""
+
+
+async def list_register(
+    connection: Connection | asyncpg.Pool, scope: Scope, filters: Filters, after: int | None, limit: int
+) -> list[asyncpg.Record]:
+    """Rows of the register after a serial, in the order of serials.
+
+    Args:
+        connection: to the service's views.
+        scope: whose customers the reader may see.
+        filters: what they look for.
+        after: the last serial that they have seen.
+        limit: how many rows at most.
+
+    """
+    return await connection.fetch(
+        _LIST,
+        after,
+        scope.everything,
+        list(scope.departments),
+        scope.person,
+        company_key(filters.q) if filters.q else None,
+        normalise(filters.q).upper() if filters.q else None,
+        filters.kind,
+        filters.region,
+        filters.department,
+        filters.owner,
+        filters.status,
+        start_of_day(filters.registered_from) if filters.registered_from else None,
+        end_of_day(filters.registered_to) if filters.registered_to else None,
+        limit,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A customer as the register knows it."""
+
+    customer: str
+    number: str
+    department: str
+    registered: bool
+
+
+async def resolve(connection: Connection | asyncpg.Pool, named: Sequence[str]) -> dict[str, Listed]:
+    """Customers by whatever they were named by: id or 客户编号; who is unknown is left out."""
+    rows = await connection.fetch(_RESOLVE, list(named))
+    found: dict[str, Listed] = {}
+    for row in rows:
+        listed = Listed(row["customer"], row["number"], row["department"], row["status"] == Status.ARCHIVED)
+        found[listed.customer] = found[listed.number] = listed
+    return found

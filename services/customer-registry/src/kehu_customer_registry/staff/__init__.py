@@ -1,0 +1,1 @@
+"""Who works here: departments, people, their roles with history."""

@@ -1,0 +1,198 @@
+"""Departments, people and roles over HTTP. Everybody here may look into the directory; admins change it."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import partial
+from typing import Annotated
+
+import asyncpg
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from kehu.contracts.staff import Role
+from kehu.http import Acting, ActingRequest, Answer, Page, Paging, StreamId
+from kehu_customer_registry.history import Recorded
+from kehu_customer_registry.staff import decisions
+from kehu_customer_registry.staff.decisions import AppointStaffMember, Code, OpenDepartment, RolePost, Surroundings
+from kehu_customer_registry.staff.facts import DEPARTMENTS, STAFF, StaffMember
+
+router = APIRouter(tags=["staff"])
+
+# Read by the primary key.
+_DEPARTMENTS = """
+SELECT code, name, region FROM departments WHERE $1::text IS NULL OR code > $1 ORDER BY code LIMIT $2
+"""
+# Read by the primary key; roles by that of staff_grants.
+_STAFF = """
+SELECT s.person, s.number, s.name_personal AS name, s.department, s.last_day, s.ended,
+       (SELECT coalesce(array_agg(ARRAY[g.role, g.department] ORDER BY g.role, g.department), '{}')
+        FROM staff_grants g WHERE g.person = s.person) AS posts
+FROM staff s
+WHERE ($1::text IS NULL OR s.person > $1)
+  AND ($2::text IS NULL OR s.department = $2
+       OR EXISTS (SELECT FROM staff_grants g WHERE g.person = s.person AND g.department = $2))
+  AND ($3::text IS NULL OR EXISTS (SELECT FROM staff_grants g WHERE g.person = s.person AND g.role = $3))
+ORDER BY s.person LIMIT $4
+"""
+# Uses staff_grants_role.
+_ADMINS = "SELECT count(*) FROM staff_grants g JOIN staff s USING (person) WHERE g.role = 'admin' AND NOT s.ended"
+
+
+class DepartmentRow(BaseModel):
+    """A department."""
+
+    code: str
+    name: str
+    region: str
+
+
+class PostShown(BaseModel):
+    """A role somebody has; without a department it holds in the whole company."""
+
+    role: str
+    department: str | None = None
+
+
+class ProposalShown(PostShown):
+    """A key role that waits for a second admin."""
+
+    proposed_by: str
+
+
+class StaffRow(BaseModel):
+    """A person in the directory."""
+
+    person: str
+    number: str
+    name: str
+    department: str | None
+    posts: list[PostShown]
+    last_day: date | None = None
+    ended: bool = False
+
+
+class StaffMemberShown(BaseModel):
+    """A person as their own stream tells it, with the roles that wait for a second admin."""
+
+    person: str
+    number: str
+    name: str
+    department: str | None
+    posts: list[PostShown]
+    proposed: list[ProposalShown]
+
+
+class Me(BaseModel):
+    """Who the token's bearer is to this service."""
+
+    person: str
+    posts: list[PostShown]
+    departing: bool
+
+
+@router.get("/me")
+async def show_me(request: Acting) -> Me:
+    """Who you are here, and what you may do at this moment."""
+    grants = [PostShown(role=grant.role, department=grant.department) for grant in request.actor.grants]
+    return Me(person=request.actor.id, posts=grants, departing=request.actor.departing)
+
+
+@router.post("/departments", status_code=201)
+async def open_department(body: OpenDepartment, request: Acting) -> Answer:
+    """Open a department (营销部). Admins only."""
+    return await request.create(DEPARTMENTS, body.code, partial(decisions.open_department, body))
+
+
+@router.get("/departments")
+async def list_departments(request: Acting, paging: Paging) -> Page[DepartmentRow]:
+    """All departments, by code."""
+    rows = await request.pool.fetch(_DEPARTMENTS, *paging.after(str), paging.fetch)
+    return paging.page([DepartmentRow(**row) for row in rows], key=lambda row: (row.code,))
+
+
+@router.post("/staff", status_code=201)
+async def appoint(body: AppointStaffMember, request: Acting) -> Answer:
+    """Appoint a person, without roles yet. Admins only."""
+    around = await _surroundings(request, body.department)
+    return await request.create(STAFF, body.person, partial(decisions.appoint, body), gathered=around)
+
+
+@router.get("/staff")
+async def list_staff(
+    request: Acting,
+    paging: Paging,
+    department: Annotated[Code | None, Query(description="Home department, or one they have a role in.")] = None,
+    role: Role | None = None,
+) -> Page[StaffRow]:
+    """The directory, by person."""
+    rows = await request.pool.fetch(_STAFF, *paging.after(str), department, role, paging.fetch)
+    return paging.page([_staff_row(row) for row in rows], key=lambda row: (row.person,))
+
+
+@router.get("/staff/{person}")
+async def show_staff_member(person: StreamId, request: Acting) -> StaffMemberShown:
+    """One person, with the key roles that wait for a second admin."""
+    member: StaffMember = await request.show(STAFF, person)
+    return StaffMemberShown(
+        person=member.person,
+        number=member.number,
+        name=member.name,
+        department=member.department,
+        posts=[PostShown(role=role, department=where) for role, where in sorted(member.posts, key=_post_order)],
+        proposed=[
+            ProposalShown(role=role, department=where, proposed_by=by)
+            for (role, where), by in sorted(member.proposed.items(), key=lambda item: _post_order(item[0]))
+        ],
+    )
+
+
+@router.get("/staff/{person}/history")
+async def show_staff_history(person: StreamId, request: Acting) -> list[Recorded]:
+    """What happened to a person's appointment and roles, when and by whom. Admins and auditors, and the person."""
+    decisions.check_may_see_history(person, request.actor)
+    masked = person != request.actor.id and not request.actor.has(Role.ADMIN)
+    return [Recorded.of(recorded, masked=masked) for recorded in await request.history(STAFF, person)]
+
+
+@router.post("/staff/{person}/roles")
+async def grant_role(person: StreamId, body: RolePost, request: Acting) -> Answer:
+    """Give a role; a key role is only proposed, and counts once a second admin confirms it."""
+    around = await _surroundings(request, body.department)
+    return await request.handle(STAFF, person, partial(decisions.grant_role, body), gathered=around)
+
+
+@router.post("/staff/{person}/roles/confirm")
+async def confirm_role(person: StreamId, body: RolePost, request: Acting) -> Answer:
+    """Confirm, as a second admin, a key role that was proposed."""
+    return await request.handle(STAFF, person, partial(decisions.confirm_role, body))
+
+
+@router.post("/staff/{person}/roles/decline")
+async def decline_role(person: StreamId, body: RolePost, request: Acting) -> Answer:
+    """Turn down, or take back, a key role that was proposed."""
+    return await request.handle(STAFF, person, partial(decisions.decline_role, body))
+
+
+@router.post("/staff/{person}/roles/revoke")
+async def revoke_role(person: StreamId, body: RolePost, request: Acting) -> Answer:
+    """Take a role away, at once."""
+    around = await _surroundings(request, None)
+    return await request.handle(STAFF, person, partial(decisions.revoke_role, body), gathered=around)
+
+
+async def _surroundings(request: ActingRequest, department: str | None) -> Surroundings:
+    found = None
+    if department is not None:
+        found, _ = await request.running.commands.load(DEPARTMENTS, department)
+    return Surroundings(department=found, admins=await request.pool.fetchval(_ADMINS))
+
+
+def _staff_row(row: asyncpg.Record) -> StaffRow:
+    posts = [PostShown(role=role, department=department or None) for role, department in row["posts"]]
+    return StaffRow.model_validate({**row, "posts": posts})
+
+
+def _post_order(post: tuple[Role, str | None]) -> tuple[str, str]:
+    role, department = post
+    return role.value, department or ""
