@@ -41,6 +41,11 @@ class QualificationStepPassed(PublishedFact, clause="R3.1.3"):
     next_step: Step
     signed_by: str
     on_behalf_of: str | None = None
+    #: The bundle that was signed, by its number and digest.
+    bundle: int | None = None
+    digest: str | None = None
+    #: Why the general manager registered it in the absence of everybody of the office.
+    in_absence: str | None = None
 
 
 class QualificationReturned(PublishedFact, clause="R3.1.3"):
@@ -74,6 +79,7 @@ class QualificationApproved(PublishedFact, clause="R3.1.3"):
     department: str
     approved_by: str
     submitted_by: str
+    approved_on: date | None = None
 
 
 class AgreementSigned(PublishedFact, clause="R3.1.3"):
