@@ -1,0 +1,1 @@
+"""Credit incidents: bad credit recorded by finance, with evidence (R5.2)."""

@@ -1,0 +1,62 @@
+"""The registry's facts keep the customer files up to date; what vetting does not need stays there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kehu.contracts.customers import CustomerChanged, CustomerRegistered, OwnerAssigned
+from kehu.deciding import Context, Decision
+from kehu.facts import RecordedFact
+from kehu.service import Reaction
+from kehu_vetting.customer_files.facts import CUSTOMER_FILES, CustomerFile, CustomerNoted, news
+
+REGISTRY = "customer-registry"
+
+
+def note_registered(recorded: RecordedFact[CustomerRegistered], state: CustomerFile, context: Context) -> Decision:
+    """A dossier was passed: from now on its customer may be vetted."""
+    del context
+    fact = recorded.fact
+    return _note(
+        state,
+        CustomerNoted(
+            customer=fact.customer,
+            number=fact.number,
+            name=fact.name,
+            kind=fact.kind,
+            identity_kind=fact.identity_kind,
+            identity=fact.identity,
+            department=fact.department,
+            owner=fact.owner,
+        ),
+    )
+
+
+def note_changed(recorded: RecordedFact[CustomerChanged], state: CustomerFile, context: Context) -> Decision:
+    """A name or kind changed; contacts and the rest void nothing here and are not noted (R3.1.3)."""
+    del context
+    fact = recorded.fact
+    return _note(state, CustomerNoted(customer=fact.customer, name=fact.name, kind=fact.kind))
+
+
+def note_owner(recorded: RecordedFact[OwnerAssigned], state: CustomerFile, context: Context) -> Decision:
+    """Another salesperson, perhaps of another department, answers for the customer."""
+    del context
+    fact = recorded.fact
+    return _note(state, CustomerNoted(customer=fact.customer, owner=fact.owner, department=fact.department))
+
+
+def _note(state: CustomerFile, said: CustomerNoted) -> Decision:
+    fresh = news(state, said)
+    return Decision([fresh]) if fresh else Decision()
+
+
+def _customer(recorded: RecordedFact[Any]) -> tuple[str]:
+    return (recorded.fact.customer,)
+
+
+REACTIONS = (
+    Reaction("note-registered", CustomerRegistered, REGISTRY, CUSTOMER_FILES, _customer, note_registered),
+    Reaction("note-changed", CustomerChanged, REGISTRY, CUSTOMER_FILES, _customer, note_changed),
+    Reaction("note-owner", OwnerAssigned, REGISTRY, CUSTOMER_FILES, _customer, note_owner),
+)

@@ -1,0 +1,356 @@
+"""Commands on a qualification by its owner and by finance. Signing stands in `signing.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kehu.contracts.vetting import QualificationSubmitted, Step
+from kehu.deciding import Actor, Context, Decision
+from kehu.errors import Forbidden, Invalid, NotFound, Refused
+from kehu.event_store import Claim
+from kehu.facts import Fact
+from kehu_vetting.customer_files.facts import CustomerFile
+from kehu_vetting.qualifications.chain import check_may_sign, refuse_departing
+from kehu_vetting.qualifications.facts import (
+    OPEN,
+    ORDER,
+    QUALIFICATIONS,
+    BundleFrozen,
+    FinanceFactsNoted,
+    FormChanged,
+    Qualification,
+    QualificationDrafted,
+    QualificationWithdrawn,
+    SignoffsVoided,
+    Status,
+)
+from kehu_vetting.qualifications.form import FinanceFacts, Form, VettedCustomer, digest_of, tidied
+from kehu_vetting.qualifications.required_documents import POLICY_NAME
+from kehu_vetting.qualifications.requirements import RequiredDocuments, Shortcoming, assess, expired, unfit
+
+#: A customer has one qualification that is open or has made it active; the claim's value is the customer.
+CLAIM_SCOPE = "qualification-of-customer"
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What was looked up before deciding: the customer, and a qualification of it that stands in the way."""
+
+    file: CustomerFile
+    other: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DraftQualification:
+    """Begin F1 for a customer."""
+
+    qualification: str
+    customer: str
+    form: Form
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeForm:
+    """Say anew what F1 reads; what was submitted already is frozen and submitted anew with it."""
+
+    form: Form
+
+
+@dataclass(frozen=True, slots=True)
+class NoteFinanceFacts:
+    """Finance says what it found."""
+
+    facts: FinanceFacts
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawQualification:
+    """Give it up."""
+
+    reason: str
+
+
+def draft_qualification(command: DraftQualification, state: Qualification, context: Context) -> Decision:
+    """Begin F1; refused while another one of the customer is open, or has made it active."""
+    gathered: Gathered = context.gathered
+    _check_owner(context.actor, known_file(gathered))
+    if state.id:
+        raise Refused("该编号的资质审核已存在。", "There is a qualification of this id already.", clause="R3.1.1")
+    if gathered.other:
+        raise Refused(
+            f"该客户已有进行中或已通过的资质审核 {gathered.other},请在其上办理。",
+            f"This customer has qualification {gathered.other}, open or passed: go on with that one.",
+            clause="R3.1.3",
+            code="qualification-exists",
+            qualification=gathered.other,
+        )
+    form = tidied(command.form, None)
+    _refuse_unfit(form, context)
+    return Decision(
+        [
+            QualificationDrafted(
+                qualification=command.qualification,
+                customer=command.customer,
+                department=gathered.file.department,
+                form=form,
+                drafted_by=context.actor.id,
+            )
+        ],
+        [_claim(command.qualification, command.customer)],
+    )
+
+
+def change_form(command: ChangeForm, state: Qualification, context: Context) -> Decision:
+    """Change F1. After submission this voids every sign-off, and vetting begins again; the same again does nothing."""
+    file = known_file(context.gathered)
+    _check_owner(context.actor, file)
+    if state.status not in OPEN or state.status is Status.SIGNED:
+        raise _too_late(state)
+    form = tidied(command.form, state.form)
+    _refuse_unfit(form, context)
+    changed: list[Fact] = []
+    if form != state.form:
+        changed.append(
+            FormChanged(qualification=state.id, customer=state.customer, form=form, changed_by=context.actor.id)
+        )
+    if state.status in (Status.DRAFT, Status.RETURNED):
+        return Decision(changed)
+    if not changed and state.bundle and state.bundle.vetted == vetted(file):
+        return Decision()
+    voided = void_from(Step.VETTING, state, "form")
+    return Decision([*changed, *voided, *_submit(state, form, file, context)])
+
+
+def submit_qualification(state: Qualification, context: Context) -> Decision:
+    """Freeze F1 as a numbered bundle and hand it to the department's vetting; refused while anything is missing."""
+    file = known_file(context.gathered)
+    _check_owner(context.actor, file)
+    if state.status not in (Status.DRAFT, Status.RETURNED):
+        raise Refused(
+            f"本资质审核当前状态为 {state.status.value},只有草稿或被退回的才能提交。",
+            f"This qualification is {state.status.value}; only a draft or a returned one can be submitted.",
+            clause="R3.1.3",
+            code="not-to-be-submitted",
+            status=state.status.value,
+        )
+    return Decision(_submit(state, state.form, file, context))
+
+
+def note_finance_facts(command: NoteFinanceFacts, state: Qualification, context: Context) -> Decision:
+    """Add or change finance's own facts from its step on; sign-offs from finance's on are void (R3.1.3)."""
+    file = known_file(context.gathered)
+    check_may_sign(Step.FINANCE, context.actor, state, file.department)
+    in_chain = state.status in (Status.IN_REVIEW, Status.APPROVED) and state.step and state.bundle
+    if not in_chain or state.step is Step.VETTING:
+        raise Refused(
+            "只有营销部审核通过之后、签订协议之前,财务部才能填写复核内容。",
+            "Finance adds its facts after vetting has passed and before the agreement is signed.",
+            clause="R3.1.3",
+            code="not-finances-turn",
+        )
+    check_still_as_vetted(state, file)
+    if command.facts == state.finance:
+        return Decision()
+    noted = FinanceFactsNoted(
+        qualification=state.id, customer=state.customer, facts=command.facts, noted_by=context.actor.id
+    )
+    frozen = _freeze(state, state.form, command.facts, file, context)
+    return Decision([noted, *void_from(Step.FINANCE, state, "finance"), frozen])
+
+
+def withdraw_qualification(command: WithdrawQualification, state: Qualification, context: Context) -> Decision:
+    """Give it up before an agreement is signed, so that another one may be begun."""
+    _check_owner(context.actor, known_file(context.gathered))
+    if state.status not in OPEN or state.status is Status.SIGNED:
+        raise _too_late(state)
+    withdrawn = QualificationWithdrawn(
+        qualification=state.id, customer=state.customer, reason=command.reason, withdrawn_by=context.actor.id
+    )
+    return Decision([withdrawn], [release(state)])
+
+
+# --- what signing needs too ---
+
+
+def known_file(gathered: Any) -> CustomerFile:
+    """The customer's file.
+
+    Raises:
+        NotFound: no dossier of the customer has been passed, as far as this service has heard.
+
+    """
+    file: CustomerFile = gathered.file
+    if not file.registered:
+        raise NotFound(
+            "没有这一客户,或其档案尚未归档。档案经部门经理通过后才能办理;刚通过的,请稍候再试。",
+            "There is no such customer, or its dossier has not been passed. Just passed, try again in a moment.",
+            clause="R3.1.1",
+            code="customer-unknown",
+        )
+    return file
+
+
+def vetted(file: CustomerFile) -> VettedCustomer:
+    """What is vetted of the customer itself; its owner, department and contacts are not."""
+    if file.kind is None or file.identity_kind is None:
+        raise AssertionError("known_file lets registered customers by only")
+    return VettedCustomer(
+        number=file.number,
+        name=file.name,
+        kind=file.kind,
+        identity_kind=file.identity_kind,
+        identity=file.identity,
+    )
+
+
+def check_still_as_vetted(state: Qualification, file: CustomerFile) -> None:
+    """Refuse to go on with a bundle that names the customer otherwise than its dossier does now.
+
+    Raises:
+        Refused: the salesperson has to save F1 anew, which voids what was signed.
+
+    """
+    if state.bundle and state.bundle.vetted != vetted(file):
+        raise Refused(
+            "提交之后,客户档案的名称、类别或证件号码已变更,原签批作废。请营销员重新保存资质审核表。",
+            "The customer's name, kind or identity has changed since this was submitted, so what was signed no longer "
+            "holds: the salesperson has to save F1 anew.",
+            clause="R3.1.3",
+            code="customer-changed",
+        )
+
+
+def refuse_expired(state: Qualification, context: Context) -> None:
+    """Refuse to go on with papers that have expired meanwhile and bar the customer (R3.1.2).
+
+    Raises:
+        Refused: naming them.
+
+    """
+    over = expired(state.form, policy_of(context), context.today)
+    if over:
+        raise Refused(
+            "有证件已到期,请退回营销员换新证。",
+            "Papers have expired: give it back to the salesperson for renewed ones.",
+            clause="R3.1.2",
+            code="document-expired",
+            errors=listed(over),
+        )
+
+
+def void_from(step: Step, state: Qualification, because_of: str) -> Iterable[Fact]:
+    """What says that sign-offs from a step on no longer hold; nothing where there are none."""
+    steps = tuple(one.step for one in state.signatures if ORDER.index(one.step) >= ORDER.index(step))
+    if not steps:
+        return ()
+    return (
+        SignoffsVoided(
+            qualification=state.id, customer=state.customer, from_step=step, steps=steps, because_of=because_of
+        ),
+    )
+
+
+def release(state: Qualification) -> Claim:
+    """Lets another qualification of the customer begin."""
+    return Claim(CLAIM_SCOPE, state.customer, QUALIFICATIONS.stream(state.id), release=True)
+
+
+def policy_of(context: Context) -> RequiredDocuments:
+    """The list of papers in force."""
+    policy: RequiredDocuments = context.policies[POLICY_NAME]
+    return policy
+
+
+def listed(shortcomings: Sequence[Shortcoming]) -> list[dict[str, str]]:
+    """Shortcomings as a problem's `errors`, in both languages."""
+    return [{"field": one.field, "code": one.code, "detail": f"{one.zh} {one.en}"} for one in shortcomings]
+
+
+# --- the rest ---
+
+
+def _claim(qualification: str, customer: str) -> Claim:
+    return Claim(CLAIM_SCOPE, customer, QUALIFICATIONS.stream(qualification))
+
+
+def _submit(state: Qualification, form: Form, file: CustomerFile, context: Context) -> list[Fact]:
+    lacking = assess(form, vetted(file), policy_of(context), context.today).lacking
+    if lacking:
+        raise Invalid(
+            f"资质审核表尚缺 {len(lacking)} 项,请按 errors 逐项补充后提交。",
+            f"F1 lacks {len(lacking)} things: mend what errors[] names, then submit.",
+            clause="R3.1.2",
+            code="incomplete",
+            errors=listed(lacking),
+        )
+    frozen = _freeze(state, form, state.finance, file, context)
+    submitted = QualificationSubmitted(
+        qualification=state.id,
+        customer=state.customer,
+        department=file.department,
+        bundle=frozen.bundle,
+        digest=frozen.digest,
+        submitted_by=context.actor.id,
+    )
+    return [frozen, submitted]
+
+
+def _freeze(
+    state: Qualification, form: Form, finance: FinanceFacts | None, file: CustomerFile, context: Context
+) -> BundleFrozen:
+    customer = vetted(file)
+    number = state.bundle.number + 1 if state.bundle else 1
+    satisfied = assess(form, customer, policy_of(context), context.today).satisfied
+    digest = digest_of(
+        {
+            "qualification": state.id,
+            "bundle": number,
+            "customer": customer.model_dump(mode="json"),
+            "form": form.model_dump(mode="json"),
+            "finance": finance.model_dump(mode="json") if finance else None,
+            "satisfied": [one.model_dump(mode="json") for one in satisfied],
+        }
+    )
+    return BundleFrozen(
+        qualification=state.id,
+        customer=state.customer,
+        bundle=number,
+        digest=digest,
+        vetted=customer,
+        satisfied=satisfied,
+    )
+
+
+def _check_owner(actor: Actor, file: CustomerFile) -> None:
+    refuse_departing(actor)
+    if actor.id != file.owner or not actor.has("salesperson", department=file.department):
+        raise Forbidden(
+            "只有该客户的负责营销员可以填写、提交或撤回资质审核表。",
+            "Only the salesperson who owns the customer writes, submits or withdraws its F1.",
+            clause="R3.1.1",
+            code="not-the-owner",
+        )
+
+
+def _refuse_unfit(form: Form, context: Context) -> None:
+    found = unfit(form, policy_of(context))
+    if found:
+        raise Invalid(
+            f"有 {len(found)} 项证件内容不能保存,请按 errors 改正。",
+            f"{len(found)} documents cannot be saved as they are: mend what errors[] names.",
+            clause="R3.1.2",
+            code="unfit-documents",
+            errors=listed(found),
+        )
+
+
+def _too_late(state: Qualification) -> Refused:
+    return Refused(
+        f"本资质审核当前状态为 {state.status.value},不能再修改或撤回。",
+        f"This qualification is {state.status.value}: it can no longer be changed or withdrawn.",
+        clause="R3.1.3",
+        code="not-open",
+        status=state.status.value,
+    )

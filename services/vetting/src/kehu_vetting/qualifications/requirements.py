@@ -1,0 +1,281 @@
+"""Which papers a customer must show and which stands for which: policy data, and the check against it (R3.1.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+from kehu.contracts.customers import CustomerKind, IdentityKind
+from kehu.identifiers import parse_uscc
+from kehu_vetting.qualifications.form import Document, Form, Satisfaction, VettedCustomer
+
+
+class When(StrEnum):
+    """Under which circumstances a paper is asked for."""
+
+    ALWAYS = "always"
+    REPRESENTED = "represented"  # somebody other than the legal representative acts
+    THIRD_PARTY_PAYER = "third_party_payer"  # the settlement unit is not the customer
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DocumentType(_Data):
+    """A kind of paper, and what must have been seen of it."""
+
+    code: str
+    zh: str
+    en: str
+    company_seal: bool = True
+    original_seen: bool = False
+    #: Its number is a person's: it stands with the legal representative, sealed, and not on the paper's line.
+    personal_number: bool = False
+    on_expiry: Literal["suspends", "warns"] = "suspends"
+
+
+class Way(_Data):
+    """A paper that satisfies a requirement.
+
+    `valid_uscc`: only if it carries a valid unified social credit code. `identities`: only for customers known by one
+    of these; empty for any.
+    """
+
+    document: str
+    valid_uscc: bool = False
+    identities: tuple[IdentityKind, ...] = ()
+
+
+class Requirement(_Data):
+    """Something to be proved, and the papers that prove it, the usual one first."""
+
+    code: str
+    zh: str
+    en: str
+    satisfied_by: tuple[Way, ...]
+    when: When = When.ALWAYS
+
+
+class RequiredDocuments(_Data):
+    """The list of R3.1.2 ("including but not limited to"): by kind of customer, changeable without a release."""
+
+    fields: tuple[str, ...]
+    types: tuple[DocumentType, ...]
+    requirements: tuple[Requirement, ...]
+    required_of: dict[CustomerKind, tuple[str, ...]]
+
+    @model_validator(mode="after")
+    def _names_only_what_it_declares(self) -> Self:
+        declared = {one.code for one in self.types}
+        used = {way.document for one in self.requirements for way in one.satisfied_by}
+        required = {code for codes in self.required_of.values() for code in codes}
+        unknown = (used - declared) | (required - {one.code for one in self.requirements})
+        unknown |= set(self.fields) - set(Form.model_fields)
+        if unknown:
+            raise ValueError(f"Not declared: {', '.join(sorted(unknown))}.")
+        if missing := set(CustomerKind) - set(self.required_of):
+            raise ValueError(f"Nothing is said for: {', '.join(sorted(missing))}.")
+        return self
+
+    def type(self, code: str) -> DocumentType | None:
+        """A kind of paper by its code."""
+        return next((one for one in self.types if one.code == code), None)
+
+    def required(self, customer: VettedCustomer, form: Form) -> Iterator[Requirement]:
+        """What this customer has to prove, in the list's order."""
+        codes = self.required_of[customer.kind]
+        circumstances = {When.ALWAYS}
+        if form.represented:
+            circumstances.add(When.REPRESENTED)
+        if form.settlement_unit and form.settlement_unit.identity != customer.identity:
+            circumstances.add(When.THIRD_PARTY_PAYER)
+        return (one for one in self.requirements if one.code in codes and one.when in circumstances)
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcoming:
+    """Something that F1 still lacks, by the field that it concerns."""
+
+    field: str
+    code: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What F1 proves, what it lacks, and what has expired without barring anybody."""
+
+    satisfied: tuple[Satisfaction, ...]
+    lacking: tuple[Shortcoming, ...]
+    warnings: tuple[Shortcoming, ...]
+
+
+def assess(form: Form, customer: VettedCustomer, policy: RequiredDocuments, today: date) -> Assessment:
+    """Hold F1 against the list of what this kind of customer has to show.
+
+    Args:
+        form: as filled.
+        customer: whom it is about.
+        policy: the list in force.
+        today: in Shanghai; the last day of a paper is still valid.
+
+    """
+    lacking = list(_blank_fields(form, policy))
+    satisfied: list[Satisfaction] = []
+    for requirement in policy.required(customer, form):
+        found = _proof(requirement, form.documents, customer, policy, today)
+        if isinstance(found, Document):
+            satisfied.append(
+                Satisfaction(requirement=requirement.code, document=found.type, file_digest=found.file_digest)
+            )
+        else:
+            lacking.append(found)
+    warnings = tuple(
+        _expired(paper, kind)
+        for paper in form.documents
+        if (kind := policy.type(paper.type)) and kind.on_expiry == "warns" and _is_over(paper, today)
+    )
+    return Assessment(tuple(satisfied), tuple(lacking), warnings)
+
+
+def expired(form: Form, policy: RequiredDocuments, today: date) -> tuple[Shortcoming, ...]:
+    """The papers that have expired and, by their kind, bar the customer until they are renewed."""
+    return tuple(
+        _expired(paper, kind)
+        for paper in form.documents
+        if (kind := policy.type(paper.type)) and kind.on_expiry == "suspends" and _is_over(paper, today)
+    )
+
+
+def unfit(form: Form, policy: RequiredDocuments) -> tuple[Shortcoming, ...]:
+    """Papers that may not even be saved: of a kind that nobody knows, or with a person's number in the open."""
+    found: list[Shortcoming] = []
+    for place, paper in enumerate(form.documents):
+        kind = policy.type(paper.type)
+        field = f"documents.{place}"
+        if kind is None:
+            known = ", ".join(one.code for one in policy.types)
+            found.append(
+                Shortcoming(
+                    f"{field}.type",
+                    "unknown-document-type",
+                    f"没有这种证件。可用的有:{known}。",
+                    f"There is no such kind of document. Known: {known}.",
+                )
+            )
+        elif kind.personal_number and paper.number:
+            found.append(
+                Shortcoming(
+                    f"{field}.number",
+                    "personal-number",
+                    f"{kind.zh}的号码是个人信息,请填入 legal_representative.id_number,此处留空。",
+                    f"The number of this {kind.en} is personal: give it as legal_representative.id_number.",
+                )
+            )
+    return tuple(found)
+
+
+def _blank_fields(form: Form, policy: RequiredDocuments) -> Iterator[Shortcoming]:
+    blank = [field for field in policy.fields if getattr(form, field) in (None, "")]
+    if form.legal_representative and not form.legal_representative.id_number:
+        blank.append("legal_representative.id_number")
+    for field in blank:
+        yield Shortcoming(field, "missing", "必填,请补充后再提交。", "Required: fill it in, then submit again.")
+
+
+def _proof(
+    requirement: Requirement,
+    papers: Sequence[Document],
+    customer: VettedCustomer,
+    policy: RequiredDocuments,
+    today: date,
+) -> Document | Shortcoming:
+    """The paper that satisfies a requirement; else what is wrong with the one that nearly does."""
+    nearly: Shortcoming | None = None
+    for way in requirement.satisfied_by:
+        kind = policy.type(way.document)
+        for paper in papers:
+            if kind is None or not _leads(way, paper, customer):
+                continue
+            wrong = _wrong(paper, kind, customer, today)
+            if wrong is None:
+                return paper
+            nearly = nearly or wrong
+    return nearly or Shortcoming(
+        f"documents.{requirement.code}",
+        "document-missing",
+        f"缺少{requirement.zh},可由以下任一证件满足:{_ways(requirement, policy, 'zh')}。",
+        f"Missing: {requirement.en}; any of these will do: {_ways(requirement, policy, 'en')}.",
+    )
+
+
+def _leads(way: Way, paper: Document, customer: VettedCustomer) -> bool:
+    if paper.type != way.document or (way.identities and customer.identity_kind not in way.identities):
+        return False
+    return not way.valid_uscc or _has_valid_uscc(paper)
+
+
+def _wrong(paper: Document, kind: DocumentType, customer: VettedCustomer, today: date) -> Shortcoming | None:
+    field = f"documents.{paper.type}"
+    if kind.on_expiry == "suspends" and _is_over(paper, today):
+        return _expired(paper, kind)
+    if kind.original_seen and not paper.original_seen:
+        return Shortcoming(
+            field,
+            "original-not-seen",
+            f"{kind.zh}须核对原件,请核对后勾选。",
+            f"The original of the {kind.en} must be seen: look at it, then say so.",
+        )
+    if kind.company_seal and not paper.company_seal:
+        return Shortcoming(
+            field,
+            "company-seal-missing",
+            f"{kind.zh}复印件须加盖公章。",
+            f"The copy of the {kind.en} must bear the company seal.",
+        )
+    is_company = customer.identity_kind is IdentityKind.USCC
+    if is_company and _has_valid_uscc(paper) and parse_uscc(paper.number) != customer.identity:
+        return Shortcoming(
+            field,
+            "identity-differs",
+            f"{kind.zh}上的统一社会信用代码与客户档案不一致,请核对。",
+            f"The unified social credit code on the {kind.en} is not that of the dossier: compare them.",
+        )
+    return None
+
+
+def _expired(paper: Document, kind: DocumentType) -> Shortcoming:
+    return Shortcoming(
+        f"documents.{paper.type}",
+        "expired",
+        f"{kind.zh}已于 {paper.valid_until} 到期,请换新证。",
+        f"The {kind.en} was valid until {paper.valid_until}: a renewed one is needed.",
+    )
+
+
+def _is_over(paper: Document, today: date) -> bool:
+    return paper.valid_until is not None and paper.valid_until < today
+
+
+def _has_valid_uscc(paper: Document) -> bool:
+    try:
+        return bool(parse_uscc(paper.number))
+    except PydanticCustomError:
+        return False
+
+
+def _ways(requirement: Requirement, policy: RequiredDocuments, language: Literal["zh", "en"]) -> str:
+    with_code = {"zh": "(含有效统一社会信用代码)", "en": " with a valid unified social credit code"}[language]
+    names: list[str] = []
+    for way in requirement.satisfied_by:
+        kind: Any = policy.type(way.document)
+        names.append(getattr(kind, language) + (with_code if way.valid_uscc else ""))
+    return {"zh": "、", "en": ", "}[language].join(names)

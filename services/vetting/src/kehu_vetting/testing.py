@@ -1,0 +1,185 @@
+"""What tests of vetting stand on: a customer, its people, a complete F1, and a case that commands are tried on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+from kehu.contracts.customers import CustomerKind, IdentityKind
+from kehu.contracts.vetting import Step
+from kehu.deciding import Actor, Context, Decision, Grant
+from kehu.facts import Fact
+from kehu_vetting.customer_files.facts import CustomerFile
+from kehu_vetting.qualifications import decisions, signing
+from kehu_vetting.qualifications.decisions import Gathered
+from kehu_vetting.qualifications.facts import ORDER, QUALIFICATIONS, Bundle, Qualification, Signatory
+from kehu_vetting.qualifications.form import (
+    CreditConclusion,
+    CreditRating,
+    Document,
+    Form,
+    LegalRepresentative,
+    SalesChannel,
+    SettlementUnit,
+)
+from kehu_vetting.qualifications.required_documents import POLICY_NAME, REQUIRED_DOCUMENTS
+
+NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
+TODAY = date(2026, 11, 24)
+DEPARTMENT = "east"
+USCC = "91110000600037341L"
+CUSTOMER = "c-1"
+
+FILE = CustomerFile(
+    customer=CUSTOMER,
+    number="KH-0001",
+    name="杭州甲乙贸易有限公司",
+    kind=CustomerKind.PROVINCIAL_AGENT,
+    identity_kind=IdentityKind.USCC,
+    identity=USCC,
+    department=DEPARTMENT,
+    owner="sales",
+)
+
+
+def person(name: str, *roles: str, department: str | None = DEPARTMENT) -> Actor:
+    """Somebody with roles in a department, or (None) in the whole company."""
+    return Actor(id=name, grants=tuple(Grant(role, department) for role in roles))
+
+
+SALES = person("sales", "salesperson")
+VETTER = person("vetter", "vetter")
+FINANCE = person("finance", "finance", department=None)
+MANAGER = person("manager", "dept_manager")
+OFFICE = person("office", "gm_office", department=None)
+GENERAL_MANAGER = person("boss", "general_manager", department=None)
+SIGNERS = {
+    Step.VETTING: VETTER,
+    Step.FINANCE: FINANCE,
+    Step.MANAGER: MANAGER,
+    Step.REGISTRATION: OFFICE,
+    Step.GENERAL_MANAGER: GENERAL_MANAGER,
+}
+
+
+def paper(kind: str, **other: Any) -> Document:
+    """A paper with everything that is asked of one; its file's digest follows from its kind."""
+    seen = {"copy_held": True, "company_seal": True, "original_seen": True}
+    return Document.model_validate(
+        {"type": kind, "file_digest": hashlib.sha256(kind.encode()).hexdigest(), **seen, **other}
+    )
+
+
+REPRESENTATIVE = LegalRepresentative(person="p-1", name="王小明", id_number="110101199003070011", blind="blind-1")
+PAYER = SettlementUnit(
+    name=FILE.name, identity_kind=IdentityKind.USCC, identity=USCC, bank="中国银行杭州分行", account="350000000001"
+)
+DOCUMENTS = (
+    paper("business_licence", number=USCC, issuer="杭州市市场监督管理局"),
+    paper("basic_account"),
+    paper("taxpayer_query"),
+    paper("invoicing_information"),
+    paper("legal_representative_id", valid_until=date(2030, 1, 1)),
+)
+
+
+def complete_form(**other: Any) -> Form:
+    """F1 with everything that a company needs, and whatever is said otherwise."""
+    form = Form(
+        channel=SalesChannel(territory="浙江省", description="覆盖省内十一个地市的二级经销网络"),
+        settlement_unit=PAYER,
+        legal_representative=REPRESENTATIVE,
+        capital_fen=1_000_000_000,
+        scope="销售",
+        credit=CreditConclusion(rating=CreditRating.GOOD, conclusion="无不良记录", evidence="信用报告 2026-11-01"),
+        documents=DOCUMENTS,
+    )
+    return form.model_copy(update=other)
+
+
+@dataclass
+class Case:
+    """One qualification: the facts recorded so far, and commands to try on it.
+
+    Args:
+        file: of the customer, as vetting knows it at the moment.
+        now: the policy's time.
+        facts: recorded so far.
+
+    """
+
+    file: CustomerFile = FILE
+    now: datetime = NOW
+    facts: list[Fact] = field(default_factory=list[Fact])
+
+    @property
+    def state(self) -> Qualification:
+        """What the facts add up to."""
+        return QUALIFICATIONS.fold(self.facts)
+
+    @property
+    def bundle(self) -> Bundle:
+        """What is to be signed."""
+        bundle = self.state.bundle
+        if bundle is None:
+            raise AssertionError("Nothing has been submitted.")
+        return bundle
+
+    def context(self, actor: Actor, other: str | None = None) -> Context:
+        """What a decision gets to know."""
+        return Context(actor, self.now, {POLICY_NAME: REQUIRED_DOCUMENTS.initial}, Gathered(self.file, other))
+
+    def do(self, decide: Callable[..., Decision], actor: Actor, command: Any = None) -> list[Any]:
+        """Decide, and record what follows from it."""
+        arguments = [self.state, self.context(actor)] if command is None else [command, self.state, self.context(actor)]
+        decision = decide(*arguments)
+        self.facts += decision.facts
+        return list(decision.facts)
+
+    def drafted(self, form: Form | None = None) -> Case:
+        """With F1 begun."""
+        self.do(
+            decisions.draft_qualification, SALES, decisions.DraftQualification("q-1", CUSTOMER, form or complete_form())
+        )
+        return self
+
+    def submitted(self, form: Form | None = None) -> Case:
+        """With F1 submitted."""
+        self.drafted(form).do(decisions.submit_qualification, SALES)
+        return self
+
+    def passed(self, *steps: Step) -> Case:
+        """With steps signed by those whose they are."""
+        for step in steps:
+            self.sign(step, SIGNERS[step])
+        return self
+
+    def approved(self) -> Case:
+        """With everything signed but the agreement."""
+        return self.submitted().passed(*ORDER[:5])
+
+    def sign(self, step: Step, actor: Actor, *, digest: str | None = None, in_absence: str | None = None) -> list[Any]:
+        """Try to sign a step."""
+        command = signing.PassStep(step, digest or self.bundle.digest, in_absence=in_absence)
+        return self.do(signing.pass_step, actor, command)
+
+    def rename(self, name: str) -> Case:
+        """With the customer's name changed in its dossier meanwhile."""
+        self.file = replace(self.file, name=name)
+        return self
+
+
+def agreement(**other: Any) -> signing.SignAgreement:
+    """An agreement signed and valid from today, and whatever is said otherwise."""
+    today = signing.SignAgreement(
+        signed_on=TODAY,
+        valid_from=TODAY,
+        valid_until=date(2027, 11, 23),
+        file_digest="a" * 64,
+        ours="boss",
+        theirs=Signatory(person="p-2", name="李四"),
+    )
+    return replace(today, **other)
