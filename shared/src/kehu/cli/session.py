@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from kehu.errors import KehuError
 from kehu.service import Service, find_service
 from kehu.settings import MissingSecretError, Settings
-from kehu.supervising import Running
+from kehu.supervising.running import Running
 
 #: Where `kehu up` keeps everything, and says where it runs.
 DIRECTORY = Path(".kehu")
