@@ -48,6 +48,7 @@ class RegistrationNoted(Note, clause="R4.3"):
     affiliation: Affiliation | None = None
     department: str
     owner: str
+    collaborators: tuple[str, ...] = ()
     taken_over: bool = False
 
 
@@ -65,6 +66,7 @@ class OwnerNoted(Note, clause="R4.6"):
 
     owner: str
     department: str
+    collaborators: tuple[str, ...] = ()
 
 
 class VolumeNoted(Note, clause="R5.3.5"):

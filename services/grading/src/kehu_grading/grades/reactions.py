@@ -69,6 +69,7 @@ def _registration(recorded: RecordedFact[CustomerRegistered]) -> Note:
         affiliation=fact.affiliation,
         department=fact.department,
         owner=fact.owner,
+        collaborators=fact.collaborators,
         taken_over=fact.taken_over,
     )
 
@@ -87,7 +88,10 @@ def _change(recorded: RecordedFact[CustomerChanged]) -> Note | None:
 
 
 def _owner(recorded: RecordedFact[OwnerAssigned]) -> Note:
-    return OwnerNoted(**_source(recorded), owner=recorded.fact.owner, department=recorded.fact.department)
+    fact = recorded.fact
+    return OwnerNoted(
+        **_source(recorded), owner=fact.owner, department=fact.department, collaborators=fact.collaborators
+    )
 
 
 def _volume(recorded: RecordedFact[ContractVolumeReported] | RecordedFact[ContractVolumeCorrected]) -> Note:
