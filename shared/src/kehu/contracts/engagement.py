@@ -50,3 +50,15 @@ class VisitRecordOverdue(PublishedFact, clause="R6.2.1a"):
     department: str
     planned_on: date
     visitors: tuple[str, ...]
+
+
+class VisitCancelled(PublishedFact, clause="R6.2.1a"):
+    """A planned visit does not take place, for the reason given; no record (F7) is expected of it any more."""
+
+    visit: str
+    customer: str
+    department: str
+    planned_on: date
+    visitors: tuple[str, ...]
+    reason: str
+    cancelled_by: str
