@@ -229,7 +229,7 @@ async def _load(running: Running, category: Category[S], ids: Sequence[str]) -> 
     streams = {category.stream(one): one for one in ids}
     rows = await running.store.read_streams(dict.fromkeys(streams, 0))
     facts = await running.codec.decode([row for found in rows.values() for row in found])
-    states = dict.fromkeys(ids, (category.initial, 0))
+    states: dict[str, tuple[S, int]] = dict.fromkeys(ids, (category.initial, 0))
     for recorded in facts:
         one = streams[recorded.stream]
         states[one] = (category.evolve(states[one][0], recorded.fact), recorded.version)
