@@ -19,7 +19,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 from pydantic import BaseModel, ConfigDict, Field
 
-from kehu.calendar import today
+from kehu.calendar import Month, today
 from kehu.contracts.staff import (
     STAFF_FACTS,
     DepartmentOpened,
@@ -78,6 +78,7 @@ class WriteNote(BaseModel):
 
     text: Annotated[str, Field(min_length=1, max_length=20_000)]
     when: date | None = None
+    month: Month | None = None
     tags: list[Any] = []
 
 
@@ -463,6 +464,17 @@ async def test_every_wrong_field_is_named_in_the_reader_s_language(client: Clien
     ]
     english = problem(await client.post("/notes", wrong, Accept_Language="en"), 422, "invalid-request")
     assert english["errors"][0] == {"field": "body.text", "code": "missing", "detail": "Field required"}
+
+
+async def test_a_value_type_says_what_is_wrong_in_the_reader_s_language(client: Client) -> None:
+    chinese = problem(await client.post("/notes", {"text": "a", "month": "2026-13"}), 422, "invalid-request")
+    assert chinese["errors"][0] == {
+        "field": "body.month",
+        "code": "month_format",
+        "detail": "月份应写作 2026-11（年-月）。",
+    }
+    english = await client.post("/notes", {"text": "a", "month": "2026-13"}, Accept_Language="en")
+    assert problem(english, 422, "invalid-request")["errors"][0]["detail"] == "Write the month like 2026-11."
 
 
 async def test_a_problem_never_repeats_what_was_sent(client: Client) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -86,7 +87,8 @@ async def test_a_fact_of_one_service_has_its_effect_in_another(pair: Settings) -
         for number in range(1, 21):
             await make(maker, "t-1", number)
         seen = "SELECT last_number = 20 FROM things WHERE thing = 't-1'"
-        await until(lambda: counter.running.pool.fetchval(seen), "the counter's view has all")
+        counted = partial(counter.running.pool.fetchval, seen)
+        await until(counted, "the counter's view has all")
         async with asyncio.timeout(_STOP_SECONDS):
             await maker.stop()
             await counter.stop()

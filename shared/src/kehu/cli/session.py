@@ -73,7 +73,7 @@ def explain(error: Exception) -> str | None:
 #: Errors whose message is a sentence already.
 _TOLD = (CommandFailed, MissingSecretError)
 #: The same, for those whose modules (and all that these need) only some commands load.
-_TOLD_BY_NAME = {"NotMigratedError", "RestoredLogError"}
+_TOLD_BY_NAME = {"NotMigratedError", "RestoredLogError", "NotRunning", "ScriptFailed"}
 _SENTENCES: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     (
         (asyncpg.InvalidPasswordError, asyncpg.InvalidCatalogNameError, asyncpg.UndefinedTableError),

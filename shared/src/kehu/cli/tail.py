@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib.metadata import entry_points
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -18,7 +19,6 @@ from kehu.auditing import masked
 from kehu.calendar import SHANGHAI
 from kehu.cli.session import CommandFailed, find_settings
 from kehu.envelope import Envelope, NotAnEnvelope, from_record
-from kehu.service import find_services
 from kehu.settings import Settings
 
 _COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_red", "bright_cyan", "bright_green")
@@ -48,11 +48,10 @@ def tail(
         count: End after so many.
 
     """
-    topics = {found.topic: name for name, found in find_services().items()}
-    if service is not None:
-        topics = {topic: name for topic, name in topics.items() if name == service}
-    if not topics:
-        raise CommandFailed(f"没有这个服务。No service is called {service}.")
+    names = sorted(point.name for point in entry_points(group="kehu.services"))
+    if service is not None and service not in names:
+        raise CommandFailed(f"没有这个服务。No service is called {service}; there are {', '.join(names)}.")
+    topics = [f"kehu.{name}" for name in ([service] if service else names)]
 
     def wanted(envelope: Envelope) -> bool:
         return (
@@ -61,7 +60,7 @@ def tail(
             and (correlation is None or envelope.correlation == correlation)
         )
 
-    colours = {name: _COLOURS[index % len(_COLOURS)] for index, name in enumerate(sorted(topics.values()))}
+    colours = {name: _COLOURS[index % len(_COLOURS)] for index, name in enumerate(names)}
     console = Console(soft_wrap=True)
 
     def show(envelope: Envelope) -> None:
@@ -71,7 +70,7 @@ def tail(
             console.print(line(envelope, colours.get(envelope.service, "white")))
 
     try:
-        asyncio.run(_follow(find_settings(), list(topics), wanted, show, from_beginning=from_beginning, count=count))
+        asyncio.run(_follow(find_settings(), topics, wanted, show, from_beginning=from_beginning, count=count))
     except KeyboardInterrupt:
         return
 
@@ -92,9 +91,9 @@ async def _follow(
         auto_offset_reset="earliest" if from_beginning else "latest",
         fetch_max_wait_ms=settings.fetch_max_wait_ms,
     )
-    await consumer.start()
     shown = 0
     try:
+        await consumer.start()
         while count is None or shown < count:
             for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
                 for record in records:

@@ -76,6 +76,7 @@ def build_routes(service: Service) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         dependencies=[Depends(storable_text)],
+        generate_unique_id_function=lambda route: "-".join([*map(str, route.tags[:1]), route.name]),
     )
     add_problems(app)
     app.add_middleware(Access)

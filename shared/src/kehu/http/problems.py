@@ -6,6 +6,7 @@ What a person sent is never repeated in a problem: it may be personal, and probl
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -103,6 +104,9 @@ _DETAILS = {
     405: _Text("此地址不支持该方法。请在 /docs 查看。", "This address does not take that method. See /docs."),
     413: _Text("请求正文超过了上限。", "The body of the request is over the limit."),
 }
+
+#: The platform's value types say it in both languages, one after the other.
+_BOTH_LANGUAGES = re.compile(r"(?P<zh>.*?。)\s*(?P<en>[A-Za-z].*)", re.DOTALL)
 
 #: Pydantic's own messages that people meet most, in Chinese; `{...}` are the error's own numbers.
 _CHINESE: Mapping[str, str] = {
@@ -216,17 +220,16 @@ def field_problems(errors: Sequence[Any], language: Language) -> list[FieldProbl
 
 
 def _sentence(error: Mapping[str, Any], language: Language) -> str:
-    context: dict[str, Any] = error.get("ctx") or {}
+    message: str = error["msg"].removeprefix("Value error, ")
+    if both := _BOTH_LANGUAGES.fullmatch(message):
+        return both["zh"] if language == "zh" else both["en"]
     if language == "en":
-        # A validator of the platform's value types gives both languages; pydantic's own are English.
-        return str(context.get("en") or error["msg"])
+        return message
     known = _CHINESE.get(error["type"])
-    if known is None:
-        return str(context.get("zh") or error["msg"])
     try:
-        return known.format_map(context)
+        return known.format_map(error.get("ctx") or {}) if known else f"不符合要求:{message}"
     except KeyError:
-        return str(error["msg"])
+        return f"不符合要求:{message}"
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
