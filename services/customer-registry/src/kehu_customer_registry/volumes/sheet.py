@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import date
 from typing import Annotated, Any
 
@@ -38,12 +39,10 @@ def _month(cell: Any) -> Month:
     if isinstance(cell, date):
         cell = f"{cell:%Y-%m}"
     match = _MONTH.fullmatch(normalise(str(cell)))
-    try:
-        return Month(int(match.group(1)), int(match.group(2) or match.group(3))) if match else Month.parse("")
-    except ValueError:
-        raise PydanticCustomError(
-            "month_format", "月份应写作 2026-11（年-月）。Write the month like 2026-11."
-        ) from None
+    if match:
+        with suppress(ValueError):  # a month 13
+            return Month(int(match.group(1)), int(match.group(2) or match.group(3)))
+    raise PydanticCustomError("month_format", "月份应写作 2026-11（年-月）。Write the month like 2026-11.")
 
 
 def _amount(cell: Any) -> int:
