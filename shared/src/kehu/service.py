@@ -159,7 +159,9 @@ class Service:
     title: str
     features: Sequence[Feature]
     migrations: Path
-    partitions: int = 6
+    #: Four, because the embedded broker cannot be kept from making a topic that a consumer asks for before its owner
+    #: has made it, and makes it with four.
+    partitions: int = 4
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
