@@ -301,22 +301,20 @@ class Relay:
     async def _read(self, connection: asyncpg.Connection, after: Position, limit: int) -> list[StoredFact]:
         """A page of published facts. When there is none: all that was committed before this call is in Kafka."""
         self._hint.clear()
-        waiting, self._waiting = self._waiting, []
         floor = 0
-        if waiting:
+        if waiting := len(self._waiting):
             floor, ceiling = await connection.fetchrow(_SNAPSHOT) or (0, 0)
-            waiting = [(future, ceiling if target is None else target) for future, target in waiting]
-        try:
-            page = await self._store.read_log(after, limit, only_published=True, connection=connection)
-        finally:
-            self._waiting += waiting
+            self._waiting[:waiting] = [
+                (future, ceiling if target is None else target) for future, target in self._waiting[:waiting]
+            ]
+        page = await self._store.read_log(after, limit, only_published=True, connection=connection)
         self.caught_up = not page
         if not page:
             _LAG.labels(self.service.name).set(0)
-            for future, target in waiting:
+            for future, target in self._waiting[:waiting]:
                 if target is not None and target <= floor and not future.done():
                     future.set_result(None)
-        self._waiting = [entry for entry in self._waiting if not entry[0].done()]
+            self._waiting = [entry for entry in self._waiting if not entry[0].done()]
         return page
 
     async def _pause(self, seconds: float, *, hints: bool = True) -> bool:
