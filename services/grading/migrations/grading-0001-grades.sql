@@ -13,20 +13,17 @@ CREATE TABLE grades (
     department text NOT NULL,
     owner text NOT NULL,
     collaborators text[] NOT NULL,
-    -- The grade that counts, how it was assigned, and why (kehu_grading.rules.explanation).
+    -- The grade that counts, and how it was assigned; null for the moment between two facts of one decision.
     official text,
     basis text,
     year integer,
-    official_explained jsonb,
-    -- What the rules give now and why; null for the moment between two facts of one decision.
+    -- What the rules give now.
     indicative text,
     clause text,
     provisional boolean,
     policy_version integer,
-    explained jsonb,
-    next_review timestamptz,
     drifting boolean NOT NULL DEFAULT false
-);
+) WITH (fillfactor = 80); -- a row is updated as often as its customer's facts come: room for heap-only updates
 -- Lists are paged by the number that people say.
 CREATE INDEX grades_number ON grades (number, customer);
 CREATE INDEX grades_department ON grades (department, number, customer);

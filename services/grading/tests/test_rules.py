@@ -15,7 +15,7 @@ from kehu.contracts.customers import Affiliation, CustomerKind
 from kehu.contracts.grading import Grade
 from kehu.ids import new_id
 from kehu_grading.rules.engine import counted_months, grade, last_closed_month, next_review
-from kehu_grading.rules.explanation import Explanation, LimbName, Reason
+from kehu_grading.rules.explanation import Explanation, LimbName, Reason, WatchReason
 from kehu_grading.rules.policy import GradingPolicy
 from kehu_grading.rules.standing import Incident, Standing, Volume, months_after
 
@@ -90,7 +90,7 @@ def test_volume_makes_no_dealer_class_a() -> None:
 
 def test_an_agent_below_both_thresholds_matches_nothing_else() -> None:
     found = graded(with_year(B_MONTH * 12 - 1))
-    assert found.matches_nothing
+    assert found.watch_reasons == (WatchReason.MATCHES_NOTHING,)
     assert reasons(found, LimbName.PROSPECT) == (Reason.NOT_A_PROSPECT,)
 
 
@@ -235,7 +235,7 @@ def with_incident(standing: Standing = RICH, **changes: object) -> Standing:
 def test_bad_credit_bars_the_agents_limbs_and_nothing_else_is_left() -> None:
     found = graded(with_incident())
     assert found.grade is Grade.C
-    assert found.matches_nothing
+    assert found.watch_reasons == (WatchReason.MATCHES_NOTHING,)
     assert reasons(found, LimbName.AGENT_A) == reasons(found, LimbName.AGENT_B) == (Reason.BAD_CREDIT,)
     assert FACT in found.facts
     assert found.missing

@@ -9,7 +9,7 @@ from kehu.identity import staff_view
 from kehu.service import Done, Due, Feature, Schedule, Service
 from kehu_grading.grades import api as grades_api
 from kehu_grading.grades.decisions import review
-from kehu_grading.grades.facts import GRADES, IndicativeGradeExplained
+from kehu_grading.grades.facts import GRADES, GradeReviewed
 from kehu_grading.grades.following import follow_policy
 from kehu_grading.grades.reactions import REACTIONS
 from kehu_grading.grades.views import GRADES_VIEW, WATCH_LIST_VIEW
@@ -19,7 +19,7 @@ from kehu_grading.what_if import api as what_if_api
 NAME = "grading"
 
 
-def _next_review(recorded: RecordedFact[IndicativeGradeExplained]) -> Due | Done:
+def _next_review(recorded: RecordedFact[GradeReviewed]) -> Due | Done:
     fact = recorded.fact
     return Due(fact.customer, fact.next_review) if fact.next_review else Done(fact.customer)
 
@@ -27,7 +27,7 @@ def _next_review(recorded: RecordedFact[IndicativeGradeExplained]) -> Due | Done
 #: A month closes, or bad credit ends to count (R5.3.5): the indicative grade is worked out again.
 MONTH_CLOSES = Schedule(
     kind="month-closes",
-    planned_by={IndicativeGradeExplained: _next_review},
+    planned_by={GradeReviewed: _next_review},
     category=GRADES,
     stream_id=lambda customer: customer,
     fire=lambda _customer, _due, state, context: review(state, context),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-import asyncpg
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
@@ -14,7 +13,9 @@ from kehu.contracts.customers import Affiliation, CustomerKind
 from kehu.contracts.grading import Grade
 from kehu.errors import NotFound
 from kehu.http import Acting, ActingRequest, Page, Paging, StreamId
-from kehu_grading.grades.views import WatchReason, scope
+from kehu_grading.grades.decisions import explain
+from kehu_grading.grades.facts import GRADES
+from kehu_grading.grades.views import scope
 from kehu_grading.rules.explanation import (
     CountedIncident,
     CountedMonth,
@@ -24,6 +25,7 @@ from kehu_grading.rules.explanation import (
     LimbName,
     Missing,
     Reason,
+    WatchReason,
 )
 from kehu_grading.rules.words import Sentence, tell, tell_limb
 
@@ -44,8 +46,9 @@ WHERE {_VISIBLE}
   AND ($7::text IS NULL OR (g.number, g.customer) > ($7, $8))
 ORDER BY g.number, g.customer LIMIT $9
 """
+# Uses the primary key and grades_number; the sub-select that of watch_list.
 _ONE = f"""
-SELECT {_COLUMNS}, g.next_review, g.explained, g.official_explained,
+SELECT {_COLUMNS},
        (SELECT coalesce(array_agg(w.reason ORDER BY w.reason), '{{}}') FROM watch_list w WHERE w.customer = g.customer)
            AS watched_for
 FROM grades g
@@ -164,8 +167,8 @@ class GradeShown(GradeRow):
 
     next_review: datetime | None = Field(description="When the indicative grade may change by time alone.")
     watched_for: list[WatchReason]
-    official_explained: ExplanationShown | None
-    indicative_explained: ExplanationShown
+    official_explained: ExplanationShown | None = Field(description="As it was when the grade was assigned.")
+    indicative_explained: ExplanationShown | None = Field(description="As of now.")
 
 
 class WatchRow(GradeRow):
@@ -199,7 +202,14 @@ async def show_grade(customer: StreamId, request: Acting) -> GradeShown:
             "There is no grade of such a customer, or none that you may see. Just registered, try again in a moment.",
             code="grade-not-found",
         )
-    return _shown(row)
+    state = await request.show(GRADES, row["customer"])
+    official, indicative = state.official_explained, explain(state, await request.context())
+    return GradeShown(
+        **row,
+        next_review=state.reviewed.next_review if state.reviewed else None,
+        official_explained=ExplanationShown.of(official) if official else None,
+        indicative_explained=ExplanationShown.of(indicative) if indicative else None,
+    )
 
 
 @router.get("/watch-list")
@@ -222,14 +232,3 @@ def _scope(request: ActingRequest) -> tuple[bool, list[str], str]:
 
 def _key(row: GradeRow) -> tuple[str, str]:
     return row.number, row.customer
-
-
-def _shown(row: asyncpg.Record) -> GradeShown:
-    found: dict[str, Any] = dict(row)
-    official = found.pop("official_explained")
-    explained = Explanation.model_validate_json(found.pop("explained"))
-    return GradeShown(
-        **found,
-        official_explained=ExplanationShown.of(Explanation.model_validate_json(official)) if official else None,
-        indicative_explained=ExplanationShown.of(explained),
-    )

@@ -13,6 +13,7 @@ from kehu.deciding import Context, Decision
 from kehu.facts import Fact
 from kehu_grading.grades.facts import (
     GRADES,
+    GradeReviewed,
     GradeState,
     IndicativeGradeExplained,
     Note,
@@ -41,6 +42,12 @@ def learn(note: Note, state: GradeState, context: Context) -> Decision:
 def review(state: GradeState, context: Context) -> Decision:
     """Work the indicative grade out again: a month has closed, bad credit has ended, or the policy has changed."""
     return Decision(_indicative(state, context))
+
+
+def explain(state: GradeState, context: Context) -> Explanation | None:
+    """Why the rules give what they give now; None before registration."""
+    standing = standing_of(state.notes)
+    return grade(standing, *_policy(context), context.now) if standing else None
 
 
 def _initial_grade(note: Note, state: GradeState, context: Context) -> Sequence[Fact]:
@@ -86,19 +93,26 @@ def _assigned(customer: str, state: GradeState, explanation: Explanation) -> Gra
 
 
 def _indicative(state: GradeState, context: Context) -> Sequence[Fact]:
-    """The grade that the rules give now, as far as it, its reasons or its next review are new; and drift."""
+    """The grade that the rules give now, as far as it, what goes with it or its next review is new; and drift."""
     registration, standing = state.registration, standing_of(state.notes)
     if registration is None or standing is None:
         return ()
     customer = registration.customer
     policy, version = _policy(context)
     explanation = grade(standing, policy, version, context.now)
-    planned = next_review(standing, policy, context.now)
     facts: list[Fact] = []
-    if not explanation.same_as(state.explained) or planned != state.next_review:
-        facts.append(IndicativeGradeExplained(customer=customer, explanation=explanation, next_review=planned))
     if explanation.grade != state.indicative:
-        facts.append(_changed(customer, state, explanation))
+        facts += _changed(customer, state, explanation)
+    reviewed = GradeReviewed(
+        customer=customer,
+        grade_clause=explanation.clause,
+        provisional=explanation.provisional,
+        policy_version=version,
+        watched_for=explanation.watch_reasons,
+        next_review=next_review(standing, policy, context.now),
+    )
+    if reviewed != state.reviewed:
+        facts.append(reviewed)
     return [*facts, *_drift(customer, state, explanation.grade)]
 
 
@@ -112,14 +126,17 @@ def _drift(customer: str, state: GradeState, indicative: Grade) -> Sequence[Fact
     return (GradeDriftNoticed(customer=customer, official=official, indicative=indicative, drifting=drift is not None),)
 
 
-def _changed(customer: str, state: GradeState, explanation: Explanation) -> IndicativeGradeChanged:
-    return IndicativeGradeChanged(
-        customer=customer,
-        grade=explanation.grade,
-        previous=state.indicative,
-        official=state.official,
-        grade_clause=explanation.clause,
-        policy_version=explanation.policy_version,
+def _changed(customer: str, state: GradeState, explanation: Explanation) -> Sequence[Fact]:
+    return (
+        IndicativeGradeExplained(customer=customer, explanation=explanation),
+        IndicativeGradeChanged(
+            customer=customer,
+            grade=explanation.grade,
+            previous=state.indicative,
+            official=state.official,
+            grade_clause=explanation.clause,
+            policy_version=explanation.policy_version,
+        ),
     )
 
 

@@ -21,7 +21,7 @@ from kehu.contracts.grading import Grade, GradeAssigned, GradeDriftNoticed, Indi
 from kehu.deciding import Category
 from kehu.facts import Fact
 from kehu.money import Fen
-from kehu_grading.rules.explanation import Explanation
+from kehu_grading.rules.explanation import Explanation, WatchReason
 from kehu_grading.rules.standing import Incident, Standing, Volume
 
 
@@ -110,10 +110,25 @@ class OfficialGradeExplained(Fact, clause="R5.2"):
 
 
 class IndicativeGradeExplained(Fact, clause="R5.3.5"):
-    """What the rules give now and why; `next_review` is when that may change by time alone."""
+    """Why the indicative grade has become what it is now."""
 
     customer: str
     explanation: Explanation
+
+
+class GradeReviewed(Fact, clause="R5.3.5"):
+    """Something about the indicative grade has changed, if only the day on which to look at it again.
+
+    Its full reasons are worked out from the notes whenever somebody asks: storing them with every report would make
+    up nine tenths of the log.
+    """
+
+    customer: str
+    grade_clause: str
+    provisional: bool
+    policy_version: int
+    watched_for: tuple[WatchReason, ...]
+    #: When the grade may change by time alone.
     next_review: AwareDatetime | None
 
 
@@ -139,8 +154,7 @@ class GradeState:
         official_explained: the reasons for the official grade.
         indicative: what the rules gave last; begins as the official grade.
         drift: official and indicative grade, as last told that they differ; None while they agree.
-        explained: the reasons for the indicative grade.
-        next_review: when it is to be worked out again.
+        reviewed: what was last said about the indicative grade.
 
     """
 
@@ -150,8 +164,7 @@ class GradeState:
     official_explained: Explanation | None = None
     indicative: Grade | None = None
     drift: tuple[Grade, Grade] | None = None
-    explained: Explanation | None = None
-    next_review: datetime | None = None
+    reviewed: GradeReviewed | None = None
 
     @property
     def registration(self) -> RegistrationNoted | None:
@@ -168,8 +181,8 @@ def _evolve(state: GradeState, fact: Fact) -> GradeState:
             changes = {"official_explained": fact.explanation}
         case GradeAssigned():
             changes = {"official": fact.grade, "basis": fact.basis, "indicative": state.indicative or fact.grade}
-        case IndicativeGradeExplained():
-            changes = {"explained": fact.explanation, "next_review": fact.next_review}
+        case GradeReviewed():
+            changes = {"reviewed": fact}
         case IndicativeGradeChanged():
             changes = {"indicative": fact.grade}
         case GradeDriftNoticed():
@@ -185,6 +198,7 @@ GRADES = Category(
         *NOTES,
         OfficialGradeExplained,
         IndicativeGradeExplained,
+        GradeReviewed,
         GradeAssigned,
         IndicativeGradeChanged,
         GradeDriftNoticed,
@@ -206,69 +220,80 @@ def standing_of(notes: Iterable[Note]) -> Standing | None:
     registration = next((note for note in in_order if isinstance(note, RegistrationNoted)), None)
     if registration is None:
         return None
-    standing = _registered(registration)
+    known = _Known(registration)
     for note in in_order:
+        known.learn(note)
+    return known.standing()
+
+
+class _Known:
+    """A standing in the making."""
+
+    def __init__(self, registration: RegistrationNoted) -> None:
+        self._registration = registration
+        self._kind, self._kind_fact = registration.kind, registration.source
+        self._affiliation = registration.affiliation
+        self._affiliation_fact = registration.source if registration.affiliation else None
+        self._activation: ActivationNoted | None = None
+        self._volumes: dict[Month, Volume] = {}
+        self._incidents: dict[str, Incident] = {}
+
+    def learn(self, note: Note) -> None:
+        match note:
+            case ChangeNoted():
+                self._change(note)
+            case VolumeNoted():
+                self._volumes[note.month] = Volume(note.amount_fen, note.source)
+            case ActivationNoted():
+                # Activated again after a suspension: its months go on counting from the first time.
+                if self._activation is None or note.activated_on < self._activation.activated_on:
+                    self._activation = note
+            case IncidentNoted():
+                self._incident(note, occurred_on=note.occurred_on)
+            case IncidentResolutionNoted():
+                self._incident(note, resolved_on=note.resolved_on)
+            case IncidentWithdrawalNoted():
+                self._incident(note, withdrawn=True)
+            case _:  # a new owner has no part in a grade
+                pass
+
+    def standing(self) -> Standing:
+        activation = self._activation
+        return Standing(
+            kind=self._kind,
+            kind_fact=self._kind_fact,
+            registered_on=calendar.today(self._registration.source_occurred_at),
+            affiliation=self._affiliation,
+            affiliation_fact=self._affiliation_fact,
+            taken_over=self._registration.taken_over,
+            activated_on=activation.activated_on if activation else None,
+            activation_fact=activation.source if activation else None,
+            volumes=self._volumes,
+            incidents=self._incidents,
+        )
+
+    def _change(self, note: ChangeNoted) -> None:
         # A registration states its fields as they are then: it has the last word on what was changed before.
-        if not isinstance(note, ChangeNoted) or note.source_recorded_at >= registration.source_recorded_at:
-            standing = _learn(standing, note)
-    return standing
+        if note.source_recorded_at < self._registration.source_recorded_at:
+            return
+        if note.kind is not None:
+            self._kind, self._kind_fact = note.kind, note.source
+        if note.affiliation is not None or note.affiliation_ended:
+            self._affiliation, self._affiliation_fact = note.affiliation, note.source
 
-
-def _registered(note: RegistrationNoted) -> Standing:
-    return Standing(
-        kind=note.kind,
-        kind_fact=note.source,
-        affiliation=note.affiliation,
-        affiliation_fact=note.source if note.affiliation else None,
-        taken_over=note.taken_over,
-        registered_on=calendar.today(note.source_occurred_at),
-    )
-
-
-def _learn(standing: Standing, note: Note) -> Standing:
-    match note:
-        case ChangeNoted():
-            standing = _changed(standing, note)
-        case VolumeNoted():
-            volume = Volume(note.amount_fen, note.source)
-            standing = replace(standing, volumes={**standing.volumes, note.month: volume})
-        case ActivationNoted():
-            # Activated again after a suspension: its months go on counting from the first time.
-            if standing.activated_on is None or note.activated_on < standing.activated_on:
-                standing = replace(standing, activated_on=note.activated_on, activation_fact=note.source)
-        case IncidentNoted():
-            standing = _incident(standing, note, occurred_on=note.occurred_on)
-        case IncidentResolutionNoted():
-            standing = _incident(standing, note, resolved_on=note.resolved_on)
-        case IncidentWithdrawalNoted():
-            standing = _incident(standing, note, withdrawn=True)
-        case _:  # a new owner has no part in a grade
-            pass
-    return standing
-
-
-def _changed(standing: Standing, note: ChangeNoted) -> Standing:
-    if note.kind is not None:
-        standing = replace(standing, kind=note.kind, kind_fact=note.source)
-    if note.affiliation is not None or note.affiliation_ended:
-        standing = replace(standing, affiliation=note.affiliation, affiliation_fact=note.source)
-    return standing
-
-
-def _incident(
-    standing: Standing,
-    note: IncidentNoted | IncidentResolutionNoted | IncidentWithdrawalNoted,
-    *,
-    occurred_on: date | None = None,
-    resolved_on: date | None = None,
-    withdrawn: bool = False,
-) -> Standing:
-    known = standing.incidents.get(note.incident, Incident(note.incident))
-    incident = Incident(
-        incident=note.incident,
-        occurred_on=occurred_on or known.occurred_on,
-        resolved_on=resolved_on or known.resolved_on,
-        withdrawn=withdrawn or known.withdrawn,
-        facts=(*known.facts, note.source),
-    )
-    return replace(standing, incidents={**standing.incidents, note.incident: incident})
+    def _incident(
+        self,
+        note: IncidentNoted | IncidentResolutionNoted | IncidentWithdrawalNoted,
+        *,
+        occurred_on: date | None = None,
+        resolved_on: date | None = None,
+        withdrawn: bool = False,
+    ) -> None:
+        known = self._incidents.get(note.incident, Incident(note.incident))
+        self._incidents[note.incident] = Incident(
+            incident=note.incident,
+            occurred_on=occurred_on or known.occurred_on,
+            resolved_on=resolved_on or known.resolved_on,
+            withdrawn=withdrawn or known.withdrawn,
+            facts=(*known.facts, note.source),
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from kehu.contracts.grading import GradeAssigned, GradeDriftNoticed, IndicativeGradeChanged
 from kehu.contracts.staff import Role
@@ -14,22 +13,11 @@ from kehu.facts import RecordedFact
 from kehu.service import OWN_LOG, View
 from kehu_grading.grades.facts import (
     ChangeNoted,
-    IndicativeGradeExplained,
-    OfficialGradeExplained,
+    GradeReviewed,
     OwnerNoted,
     RegistrationNoted,
 )
-from kehu_grading.rules.explanation import Explanation
-
-
-class WatchReason(StrEnum):
-    """Why somebody should look at a customer (R5.2.C, R5.3.5)."""
-
-    DRIFTING = "drifting"  # indicative and official grade differ
-    MATCHES_NOTHING = "matches_nothing"  # class C only because no other limb passed
-    MISSING_MONTHS = "missing_months"  # months count 0 because nobody has reported them
-    CREDIT_WARNING = "credit_warning"  # bad credit, of a customer whose grade it does not bar
-
+from kehu_grading.rules.explanation import WatchReason
 
 # --- who sees what ---------------------------------------------------------------------------------------------------
 
@@ -130,26 +118,14 @@ async def _assign_grade(connection: Connection, recorded: RecordedFact[GradeAssi
     )
 
 
-async def _explain_official(connection: Connection, recorded: RecordedFact[OfficialGradeExplained]) -> None:
-    await connection.execute(
-        "UPDATE grades SET official_explained = $2 WHERE customer = $1",
-        recorded.fact.customer,
-        recorded.fact.explanation.model_dump_json(),
-    )
-
-
-async def _explain(connection: Connection, recorded: RecordedFact[IndicativeGradeExplained]) -> None:
+async def _review(connection: Connection, recorded: RecordedFact[GradeReviewed]) -> None:
     fact = recorded.fact
-    explanation = fact.explanation
     await connection.execute(
-        """UPDATE grades SET clause = $2, provisional = $3, policy_version = $4, explained = $5, next_review = $6
-           WHERE customer = $1""",
+        "UPDATE grades SET clause = $2, provisional = $3, policy_version = $4 WHERE customer = $1",
         fact.customer,
-        explanation.clause,
-        explanation.provisional,
-        explanation.policy_version,
-        explanation.model_dump_json(),
-        fact.next_review,
+        fact.grade_clause,
+        fact.provisional,
+        fact.policy_version,
     )
 
 
@@ -173,9 +149,8 @@ GRADES_VIEW = View(
         RegistrationNoted: _register,
         ChangeNoted: _change,
         OwnerNoted: _assign_owner,
-        OfficialGradeExplained: _explain_official,
         GradeAssigned: _assign_grade,
-        IndicativeGradeExplained: _explain,
+        GradeReviewed: _review,
         IndicativeGradeChanged: _change_indicative,
         GradeDriftNoticed: _drift,
     },
@@ -191,22 +166,11 @@ SELECT $1, reason, $3 FROM unnest($2::text[]) AS reason ON CONFLICT DO NOTHING
 _STOP_WATCHING = "DELETE FROM watch_list WHERE customer = $1 AND reason = ANY ($2::text[])"
 
 
-def watch_reasons(explanation: Explanation) -> tuple[WatchReason, ...]:
-    """Why a grade's own reasons put a customer on the watch list; drift, which takes two grades, aside."""
-    reasons = {
-        WatchReason.MATCHES_NOTHING: explanation.matches_nothing,
-        WatchReason.MISSING_MONTHS: bool(explanation.missing_months),
-        WatchReason.CREDIT_WARNING: explanation.credit_warning,
-    }
-    return tuple(reason for reason, holds in reasons.items() if holds)
-
-
-async def _watch_explained(connection: Connection, recorded: RecordedFact[IndicativeGradeExplained]) -> None:
+async def _watch(connection: Connection, recorded: RecordedFact[GradeReviewed]) -> None:
     fact = recorded.fact
-    hold = watch_reasons(fact.explanation)
-    gone = [reason for reason in WatchReason if reason is not WatchReason.DRIFTING and reason not in hold]
+    gone = [reason for reason in WatchReason if reason not in (WatchReason.DRIFTING, *fact.watched_for)]
     await connection.execute(_STOP_WATCHING, fact.customer, gone)
-    await connection.execute(_WATCH, fact.customer, list(hold), fact.explanation.at)
+    await connection.execute(_WATCH, fact.customer, list(fact.watched_for), recorded.occurred_at)
 
 
 async def _watch_drift(connection: Connection, recorded: RecordedFact[GradeDriftNoticed]) -> None:
@@ -221,5 +185,5 @@ WATCH_LIST_VIEW = View(
     name="watch-list",
     source=OWN_LOG,
     tables=("watch_list",),
-    apply={IndicativeGradeExplained: _watch_explained, GradeDriftNoticed: _watch_drift},
+    apply={GradeReviewed: _watch, GradeDriftNoticed: _watch_drift},
 )

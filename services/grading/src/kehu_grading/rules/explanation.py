@@ -41,6 +41,15 @@ class Reason(StrEnum):
     MATCHES_ANOTHER = "matches_another"
 
 
+class WatchReason(StrEnum):
+    """Why somebody should look at a customer (R5.2.C, R5.3.5)."""
+
+    DRIFTING = "drifting"  # indicative and official grade differ
+    MATCHES_NOTHING = "matches_nothing"  # class C only because no other limb passed
+    MISSING_MONTHS = "missing_months"  # months count 0 because nobody has reported them
+    CREDIT_WARNING = "credit_warning"  # bad credit, of a customer whose grade it does not bar
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -141,9 +150,14 @@ class Explanation(_Part):
         return tuple(counted.month for counted in self.months if counted.amount_fen is None)
 
     @property
-    def matches_nothing(self) -> bool:
-        """Whether only "whoever matches nothing else" was left: such customers stand on the watch list (R5.2.C)."""
-        return self.limb is LimbName.NOTHING_ELSE
+    def watch_reasons(self) -> tuple[WatchReason, ...]:
+        """Why the grade's own reasons put the customer on the watch list; drift, which takes two grades, aside."""
+        reasons = {
+            WatchReason.MATCHES_NOTHING: self.limb is LimbName.NOTHING_ELSE,
+            WatchReason.MISSING_MONTHS: bool(self.missing_months),
+            WatchReason.CREDIT_WARNING: self.credit_warning,
+        }
+        return tuple(reason for reason, holds in reasons.items() if holds)
 
     def same_as(self, other: Explanation | None) -> bool:
         """Whether nothing but the time of asking differs."""
