@@ -64,7 +64,7 @@ def write() -> int:
         if golden(name).exists() and (found := breaks(json.loads(golden(name).read_text()), schema_of(fact)))
     }
     if broken:
-        print(json.dumps(broken, ensure_ascii=False, indent=2), file=sys.stderr)
+        sys.stderr.write(json.dumps(broken, ensure_ascii=False, indent=2) + "\n")
         return 1
     for name, fact in published_facts().items():
         golden(name).write_text(json.dumps(schema_of(fact), ensure_ascii=False, indent=2, sort_keys=True) + "\n")

@@ -1,12 +1,11 @@
 """Kehu's speed as ratios to its peers, measured in the same run on the same machine: `./kehu bench`.
 
-Every row is the median of five ratios; a run of ours and a run of the peer alternate, so a machine that slows down slows
-both. A gate that is not met makes the exit code 1. Absolute figures are printed for information and gate nothing.
+Every row is the median of five ratios; a run of ours and a run of the peer alternate, so a machine that slows down
+slows both. A gate that is not met makes the exit code 1. Absolute figures are printed for information and gate nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
 import statistics
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

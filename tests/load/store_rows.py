@@ -1,7 +1,7 @@
 """The rows of the table that need PostgreSQL only: append and read, against eventsourcing and plain SQL.
 
-Against eventsourcing both sides go from an object of the domain to a committed row, and from the log back to objects, as
-their users do. Against plain SQL only the store is measured, with rows that are ready.
+Against eventsourcing both sides go from an object of the domain to a committed row, and from the log back to objects,
+as their users do. Against plain SQL only the store is measured, with rows that are ready.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import asyncpg
 from bench import Row
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
+
 from kehu.calendar import Month
 from kehu.contracts.customers import ContractVolumeReported
 from kehu.event_store import Append, EventStore, NewFact
@@ -49,7 +50,8 @@ INSERT = (
 )
 UNNEST = """
 INSERT INTO bench_plain (stream, version, id, type, data, actor, occurred_at)
-SELECT * FROM unnest($1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::text[]::json[], $6::text[], $7::timestamptz[])
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::uuid[], $4::text[], $5::text[]::json[], $6::text[],
+                     $7::timestamptz[])
 """
 
 

@@ -1,0 +1,95 @@
+"""The running system that the end-to-end tests speak to, as its users do: HTTP, Kafka, and the `kehu` command.
+
+By default it is `./kehu up` in a directory of its own. `KEHU_E2E_COMPOSE=1` says that docker compose runs it already
+(`tests/e2e/on-compose`); the tests are the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx2
+import pytest
+import pytest_asyncio
+from journeys import POLL_SECONDS, Installation, Journey
+
+from kehu import calendar
+from kehu.ids import new_id
+from kehu.remote import System
+from kehu.scripts import Player, read_script
+from kehu.settings import TOKEN_ISSUER
+from kehu.supervising import Running
+
+PROJECT = Path(__file__).resolve().parents[2]
+COMPOSE = "KEHU_E2E_COMPOSE"
+#: Cold start of database, broker and five services, with the machine busy.
+START_SECONDS = 180.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """End to end comes last: what it shows is easier to find in the tests before it."""
+    items.sort(key=lambda item: "/e2e/" in str(item.path))
+
+
+async def _embedded(directory: Path) -> tuple[asyncio.subprocess.Process, Running]:
+    log = (directory / "up.log").open("wb")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "kehu.cli", "up", "--demonstration", cwd=directory, stdout=log, stderr=log
+    )
+    async with asyncio.timeout(START_SECONDS):
+        while (running := Running.read(directory / ".kehu")) is None or not await _ready(running.services):
+            assert process.returncode is None, (directory / "up.log").read_text()
+            await asyncio.sleep(POLL_SECONDS)
+    return process, running
+
+
+async def _ready(addresses: Mapping[str, str]) -> bool:
+    async with httpx2.AsyncClient() as client:
+        try:
+            answers = [await client.get(f"{address}/health/ready") for address in addresses.values()]
+        except httpx2.HTTPError:
+            return False
+    return all(answer.status_code == httpx2.codes.OK for answer in answers)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def installation(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Installation]:
+    """Return the running system with the sample company's people in it."""
+    async with httpx2.AsyncClient(timeout=30) as client:
+        if os.environ.get(COMPOSE):
+            addresses = dict(entry.split("=", 1) for entry in os.environ["KEHU_SERVICES"].split())
+            issuer = (Path(os.environ["KEHU_SECRETS"]) / TOKEN_ISSUER).read_text()
+            command = ("docker", "compose", "--profile", "tools", "run", "--rm", "-T", "kehu")
+            yield await _with_people(
+                Installation(System(addresses, issuer, client), os.environ["KEHU_BROKERS"], command, PROJECT)
+            )
+            return
+        directory = tmp_path_factory.mktemp("up")
+        process, running = await _embedded(directory)
+        try:
+            system = System(running.services, running.settings().secret(TOKEN_ISSUER), client)
+            command = (sys.executable, "-m", "kehu.cli")
+            yield await _with_people(Installation(system, running.brokers, command, directory))
+        finally:
+            process.send_signal(signal.SIGINT)
+            await asyncio.wait_for(process.wait(), START_SECONDS)
+
+
+async def _with_people(installation: Installation) -> Installation:
+    player = Player(installation.system, calendar.today(datetime.now(UTC)), lambda _: None)
+    await player.play("01-people", read_script(PROJECT / "samples" / "01-people.json"))
+    return installation
+
+
+@pytest.fixture
+def journey(installation: Installation, request: pytest.FixtureRequest) -> Journey:
+    """Return a customer that no other test knows, before first contact."""
+    digest = hashlib.sha256(f"{request.node.name}{new_id()}".encode()).hexdigest()
+    return Journey(installation, int(digest, 16) % 10_000_000)
