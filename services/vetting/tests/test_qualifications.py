@@ -87,11 +87,8 @@ def test_only_the_owner_of_a_registered_customer_begins_one() -> None:
     refusal(Forbidden, "departing", Case().do, decisions.draft_qualification, leaving, draft)
 
 
-def test_a_second_open_one_of_the_same_customer_is_refused() -> None:
+def test_a_draft_claims_its_customer_so_that_a_second_one_is_refused() -> None:
     draft = DraftQualification("q-2", CUSTOMER, complete_form())
-    context = Case().context(SALES, other="q-1")
-    found = refusal(Refused, "qualification-exists", decisions.draft_qualification, draft, Case().state, context)
-    assert found.evidence == {"qualification": "q-1"}
     decision = decisions.draft_qualification(draft, Case().state, Case().context(SALES))
     assert [(one.scope, one.value, one.holder) for one in decision.claims] == [
         (CLAIM_SCOPE, CUSTOMER, "qualification-q-2")
@@ -377,6 +374,11 @@ def test_no_agreement_before_the_approval() -> None:
 )
 def test_the_agreements_dates_have_to_be_possible(wrong: dict[str, Any], code: str) -> None:
     refusal(Invalid, code, Case().approved().do, signing.sign_agreement, SALES, agreement(**wrong))
+
+
+def test_whoever_signs_for_us_is_on_the_staff() -> None:
+    case = Case(signatory_known=False).approved()
+    refusal(Invalid, "signatory-unknown", case.do, signing.sign_agreement, SALES, agreement())
 
 
 def test_the_agreement_is_recorded_by_the_owner_the_manager_or_the_office() -> None:

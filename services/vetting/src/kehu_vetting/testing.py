@@ -108,12 +108,14 @@ class Case:
         file: of the customer, as vetting knows it at the moment.
         now: the policy's time.
         facts: recorded so far.
+        signatory_known: whether whoever signed for us is on the staff.
 
     """
 
     file: CustomerFile = FILE
     now: datetime = NOW
     facts: list[Fact] = field(default_factory=list[Fact])
+    signatory_known: bool = True
 
     @property
     def state(self) -> Qualification:
@@ -128,9 +130,14 @@ class Case:
             raise AssertionError("Nothing has been submitted.")
         return bundle
 
-    def context(self, actor: Actor, other: str | None = None) -> Context:
+    def context(self, actor: Actor) -> Context:
         """What a decision gets to know."""
-        return Context(actor, self.now, {POLICY_NAME: REQUIRED_DOCUMENTS.initial}, Gathered(self.file, other))
+        return Context(
+            actor,
+            self.now,
+            {POLICY_NAME: REQUIRED_DOCUMENTS.initial},
+            Gathered(self.file, signatory_known=self.signatory_known),
+        )
 
     def do(self, decide: Callable[..., Decision], actor: Actor, command: Any = None) -> list[Any]:
         """Decide, and record what follows from it."""
@@ -183,3 +190,29 @@ def agreement(**other: Any) -> signing.SignAgreement:
         theirs=Signatory(person="p-2", name="李四"),
     )
     return replace(today, **other)
+
+
+def form_body() -> dict[str, Any]:
+    """The same as it is sent."""
+    paper = {"copy_held": True, "company_seal": True, "original_seen": True, "file_digest": "ab" * 32}
+    return {
+        "channel": {"territory": "浙江省", "description": "覆盖省内十一个地市的二级经销网络"},
+        "settlement_unit": {
+            "name": "杭州甲乙贸易有限公司",
+            "identity_kind": "uscc",
+            "identity": USCC,
+            "bank": "中国银行杭州分行",
+            "account": "350000000001",
+        },
+        "legal_representative": {"name": "王小明", "id_number": "110101199003070011"},
+        "capital_fen": 1_000_000_000,
+        "scope": "销售",
+        "credit": {"rating": "good", "conclusion": "无不良记录", "evidence": "信用报告 2026-11-01"},
+        "documents": [
+            paper | {"type": "business_licence", "number": USCC},
+            paper | {"type": "basic_account"},
+            paper | {"type": "taxpayer_query"},
+            paper | {"type": "invoicing_information"},
+            paper | {"type": "legal_representative_id", "valid_until": "2030-01-01"},
+        ],
+    }

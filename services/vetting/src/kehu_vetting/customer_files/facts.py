@@ -21,6 +21,7 @@ class CustomerNoted(Fact, clause="R3.1.1"):
     identity: str | None = None
     department: str | None = None
     owner: str | None = None
+    collaborators: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class CustomerFile:
     identity: str = ""
     department: str = ""
     owner: str = ""
+    collaborators: tuple[str, ...] = ()
 
     @property
     def registered(self) -> bool:

@@ -28,22 +28,37 @@ def note_registered(recorded: RecordedFact[CustomerRegistered], state: CustomerF
             identity=fact.identity,
             department=fact.department,
             owner=fact.owner,
+            collaborators=fact.collaborators,
         ),
     )
 
 
 def note_changed(recorded: RecordedFact[CustomerChanged], state: CustomerFile, context: Context) -> Decision:
-    """A name or kind changed; contacts and the rest void nothing here and are not noted (R3.1.3)."""
+    """A name, kind or identity changed; contacts and the rest void nothing here and are not noted (R3.1.3)."""
     del context
     fact = recorded.fact
-    return _note(state, CustomerNoted(customer=fact.customer, name=fact.name, kind=fact.kind))
+    return _note(
+        state,
+        CustomerNoted(
+            customer=fact.customer,
+            name=fact.name,
+            kind=fact.kind,
+            identity_kind=fact.identity_kind,
+            identity=fact.identity,
+        ),
+    )
 
 
 def note_owner(recorded: RecordedFact[OwnerAssigned], state: CustomerFile, context: Context) -> Decision:
     """Another salesperson, perhaps of another department, answers for the customer."""
     del context
     fact = recorded.fact
-    return _note(state, CustomerNoted(customer=fact.customer, owner=fact.owner, department=fact.department))
+    return _note(
+        state,
+        CustomerNoted(
+            customer=fact.customer, owner=fact.owner, department=fact.department, collaborators=fact.collaborators
+        ),
+    )
 
 
 def _note(state: CustomerFile, said: CustomerNoted) -> Decision:

@@ -36,10 +36,16 @@ CLAIM_SCOPE = "qualification-of-customer"
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What was looked up before deciding: the customer, and a qualification of it that stands in the way."""
+    """What was looked up before deciding.
+
+    Args:
+        file: the customer as vetting knows it.
+        signatory_known: whether whoever signed the agreement for us is on the staff.
+
+    """
 
     file: CustomerFile
-    other: str | None = None
+    signatory_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +79,11 @@ class WithdrawQualification:
 
 
 def draft_qualification(command: DraftQualification, state: Qualification, context: Context) -> Decision:
-    """Begin F1; refused while another one of the customer is open, or has made it active."""
+    """Begin F1; its claim is refused while another one of the customer is open, or has made it active."""
     gathered: Gathered = context.gathered
     _check_owner(context.actor, known_file(gathered))
     if state.id:
         raise Refused("该编号的资质审核已存在。", "There is a qualification of this id already.", clause="R3.1.1")
-    if gathered.other:
-        raise Refused(
-            f"该客户已有进行中或已通过的资质审核 {gathered.other},请在其上办理。",
-            f"This customer has qualification {gathered.other}, open or passed: go on with that one.",
-            clause="R3.1.3",
-            code="qualification-exists",
-            qualification=gathered.other,
-        )
     form = tidied(command.form, None)
     _refuse_unfit(form, context)
     return Decision(

@@ -184,6 +184,13 @@ def sign_agreement(command: SignAgreement, state: Qualification, context: Contex
     check_still_as_vetted(state, file)
     refuse_expired(state, context)
     _check_dates(command, state.approved_on, context.today)
+    if not context.gathered.signatory_known:
+        raise Invalid(
+            "我方签署人不在员工名册中,请核对。",
+            "Whoever signed for us is not on the staff: correct the id.",
+            clause="R3.1.3",
+            code="signatory-unknown",
+        )
     former = state.form.legal_representative
     same_person = former is not None and former.name == command.theirs.name
     theirs = command.theirs.model_copy(update={"person": former.person}) if former and same_person else command.theirs

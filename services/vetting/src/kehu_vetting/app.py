@@ -1,0 +1,69 @@
+"""The vetting service on one page: qualifications from F1 to the signed agreement, and customers' credit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kehu.calendar import start_of_day
+from kehu.contracts.vetting import AgentActivated, AgreementSigned
+from kehu.facts import RecordedFact
+from kehu.identity import staff_view
+from kehu.service import Done, Due, Feature, Schedule, Service
+from kehu_vetting.credit import api as credit_api
+from kehu_vetting.credit.facts import CREDIT
+from kehu_vetting.credit.views import CREDIT_VIEW
+from kehu_vetting.customer_files.facts import CUSTOMER_FILES
+from kehu_vetting.customer_files.reactions import REACTIONS
+from kehu_vetting.customer_files.views import CUSTOMER_FILES_VIEW
+from kehu_vetting.qualifications import api as qualifications_api
+from kehu_vetting.qualifications.facts import QUALIFICATIONS
+from kehu_vetting.qualifications.required_documents import REQUIRED_DOCUMENTS
+from kehu_vetting.qualifications.signing import activate_on_first_day
+from kehu_vetting.qualifications.views import QUALIFICATIONS_VIEW
+
+NAME = "vetting"
+
+
+def _first_day(recorded: RecordedFact[AgreementSigned]) -> Due:
+    return Due(recorded.fact.qualification, start_of_day(recorded.fact.valid_from))
+
+
+def _active(recorded: RecordedFact[AgentActivated]) -> Done:
+    return Done(recorded.fact.qualification)
+
+
+#: An agreement signed ahead begins: only then is the customer active (R3.1.3).
+AGREEMENT_BEGINS = Schedule(
+    kind="agreement-begins",
+    planned_by={AgreementSigned: _first_day, AgentActivated: _active},
+    category=QUALIFICATIONS,
+    stream_id=lambda qualification: qualification,
+    fire=activate_on_first_day,
+)
+
+
+def _migrations() -> Path:
+    """In the wheel they lie inside the package, in the source tree beside `src`."""
+    package = Path(__file__).parent
+    installed = package / "migrations"
+    return installed if installed.is_dir() else package.parents[1] / "migrations"
+
+
+service = Service(
+    name=NAME,
+    title="客户审核 / Vetting",
+    migrations=_migrations(),
+    features=[
+        Feature("staff", views=[staff_view(NAME)]),
+        Feature("customer-files", categories=[CUSTOMER_FILES], reactions=REACTIONS, views=[CUSTOMER_FILES_VIEW]),
+        Feature(
+            "qualifications",
+            categories=[QUALIFICATIONS],
+            views=[QUALIFICATIONS_VIEW],
+            schedules=[AGREEMENT_BEGINS],
+            policies=[REQUIRED_DOCUMENTS],
+            router=qualifications_api.router,
+        ),
+        Feature("credit", categories=[CREDIT], views=[CREDIT_VIEW], router=credit_api.router),
+    ],
+)

@@ -1,0 +1,251 @@
+"""Qualifications (F1) over HTTP: from the salesperson's draft through the chain to the signed agreement."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from functools import partial
+from secrets import token_hex
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from kehu.contracts.customers import CustomerKind
+from kehu.contracts.vetting import Step
+from kehu.errors import NotFound, Refused
+from kehu.event_store import Taken
+from kehu.http import Acting, ActingRequest, Answer, Editing, Page, Paging, StreamId
+from kehu.ids import new_id
+from kehu_vetting.bodies import Code
+from kehu_vetting.credit.facts import CREDIT, IncidentStatus
+from kehu_vetting.customer_files.finding import find_customer, load_file
+from kehu_vetting.qualifications import decisions, signing
+from kehu_vetting.qualifications.bodies import (
+    AgreementBody,
+    DraftBody,
+    FinanceFactsBody,
+    FormBody,
+    PassBody,
+    RejectBody,
+    ReturnBody,
+    WithdrawBody,
+    findings,
+)
+from kehu_vetting.qualifications.decisions import CLAIM_SCOPE, Gathered
+from kehu_vetting.qualifications.facts import QUALIFICATIONS, Signatory, Status
+from kehu_vetting.qualifications.form import FinanceFacts, Form
+from kehu_vetting.qualifications.requirements import RequiredDocuments
+from kehu_vetting.qualifications.shown import QualificationShown, describe
+from kehu_vetting.qualifications.views import Filters, last_of_customer, list_qualifications
+from kehu_vetting.sight import check_visible, scope
+
+router = APIRouter(tags=["qualifications"])
+
+#: What nobody can try out: 128 bits.
+_BLIND_BYTES = 16
+# Uses the primary key.
+_STAFF = "SELECT 1 FROM staff WHERE person = $1"
+
+
+class QualificationExists(Refused):
+    """The customer has a qualification that is open, or has made it active."""
+
+    code = "qualification-exists"
+
+    def __init__(self, qualification: str) -> None:
+        super().__init__(
+            f"该客户已有进行中或已通过的资质审核 {qualification},请在其上办理。",
+            f"This customer has qualification {qualification}, open or passed: go on with that one.",
+            clause="R3.1.3",
+            qualification=qualification,
+        )
+
+
+class QualificationRow(BaseModel):
+    """A line of the list."""
+
+    qualification: str
+    customer: str
+    number: str
+    name: str
+    kind: CustomerKind
+    department: str
+    owner: str
+    status: Status
+    step: Step | None
+    since: datetime
+    bundle: int | None
+    digest: str | None
+    submitted_by: str | None
+    approved_on: date | None
+    activated_on: date | None
+
+
+@router.post("/qualifications", status_code=201)
+async def draft_qualification(body: DraftBody, request: Acting) -> Answer:
+    """Begin F1 for a registered customer; its owner does."""
+    qualification, customer = str(new_id()), await find_customer(request, body.customer)
+    command = decisions.DraftQualification(qualification, customer, _form(body.form))
+    try:
+        return await request.create(
+            QUALIFICATIONS,
+            qualification,
+            partial(decisions.draft_qualification, command),
+            gathered=Gathered(await load_file(request, customer)),
+            numbers={"customer": customer},
+        )
+    except Taken as taken:
+        if taken.scope != CLAIM_SCOPE:
+            raise
+        raise QualificationExists(taken.holder.removeprefix("qualification-")) from None
+
+
+@router.put("/qualifications/{qualification}/form")
+async def change_form(qualification: StreamId, body: FormBody, request: Editing) -> Answer:
+    """Say anew what F1 reads, whole. After submission it is frozen anew, and every signature is void."""
+    command = decisions.ChangeForm(_form(body))
+    return await request.handle(
+        QUALIFICATIONS,
+        qualification,
+        partial(decisions.change_form, command),
+        gathered=await _gather(request, qualification),
+    )
+
+
+@router.post("/qualifications/{qualification}/submit")
+async def submit_qualification(qualification: StreamId, request: Editing) -> Answer:
+    """Freeze F1 as a numbered bundle and hand it to the department's vetting."""
+    return await request.handle(
+        QUALIFICATIONS,
+        qualification,
+        decisions.submit_qualification,
+        gathered=await _gather(request, qualification),
+    )
+
+
+@router.put("/qualifications/{qualification}/finance-facts")
+async def note_finance_facts(qualification: StreamId, body: FinanceFactsBody, request: Editing) -> Answer:
+    """Add or change what finance found; its own signature and later ones are void."""
+    command = decisions.NoteFinanceFacts(FinanceFacts.model_validate(body.model_dump()))
+    return await request.handle(
+        QUALIFICATIONS,
+        qualification,
+        partial(decisions.note_finance_facts, command),
+        gathered=await _gather(request, qualification),
+    )
+
+
+@router.post("/qualifications/{qualification}/pass")
+async def pass_step(qualification: StreamId, body: PassBody, request: Acting) -> Answer:
+    """Sign a step. `digest` says what was looked at: 409 when the bundle has changed since."""
+    command = signing.PassStep(body.step, body.digest, findings(body.findings), body.in_absence)
+    return await request.handle(
+        QUALIFICATIONS,
+        qualification,
+        partial(signing.pass_step, command),
+        gathered=await _gather(request, qualification),
+    )
+
+
+@router.post("/qualifications/{qualification}/return")
+async def return_qualification(qualification: StreamId, body: ReturnBody, request: Editing) -> Answer:
+    """Give it back to an earlier step or to the salesperson, with remarks."""
+    command = signing.ReturnQualification(body.step, body.to_step, findings(body.remarks))
+    return await request.handle(
+        QUALIFICATIONS,
+        qualification,
+        partial(signing.return_qualification, command),
+        gathered=await _gather(request, qualification),
+    )
+
+
+@router.post("/qualifications/{qualification}/reject")
+async def reject_qualification(qualification: StreamId, body: RejectBody, request: Editing) -> Answer:
+    """Refuse it for good, with the reason; another one may be begun."""
+    command = signing.RejectQualification(body.step, body.reason)
+    return await request.handle(
+        QUALIFICATIONS,
+        qualification,
+        partial(signing.reject_qualification, command),
+        gathered=await _gather(request, qualification),
+    )
+
+
+@router.post("/qualifications/{qualification}/withdraw")
+async def withdraw_qualification(qualification: StreamId, body: WithdrawBody, request: Editing) -> Answer:
+    """Give it up before an agreement is signed; the customer's owner does."""
+    command = decisions.WithdrawQualification(body.reason)
+    return await request.handle(
+        QUALIFICATIONS,
+        qualification,
+        partial(decisions.withdraw_qualification, command),
+        gathered=await _gather(request, qualification),
+    )
+
+
+@router.post("/qualifications/{qualification}/agreement")
+async def sign_agreement(qualification: StreamId, body: AgreementBody, request: Editing) -> Answer:
+    """Record the signed agreement: the customer is active from then on, or from its first day."""
+    theirs = Signatory(person=str(new_id()), name=body.theirs.name, title=body.theirs.title or "")
+    command = signing.SignAgreement(
+        body.signed_on, body.valid_from, body.valid_until, body.file_digest, body.ours, theirs
+    )
+    known = await request.pool.fetchval(_STAFF, body.ours) is not None
+    return await request.handle(
+        QUALIFICATIONS,
+        qualification,
+        partial(signing.sign_agreement, command),
+        gathered=await _gather(request, qualification, signatory_known=known),
+    )
+
+
+@router.get("/qualifications/{qualification}")
+async def show_qualification(qualification: StreamId, request: Acting) -> QualificationShown:
+    """One qualification with everything signed and remarked, and its ETag."""
+    history = await request.history(QUALIFICATIONS, qualification)
+    state = QUALIFICATIONS.fold([recorded.fact for recorded in history])
+    file = await load_file(request, state.customer)
+    seen = check_visible(file, request.actor)
+    credit, _ = await request.running.commands.load(CREDIT, state.customer)
+    incidents = sum(one.status is IncidentStatus.OPEN for one in credit.incidents.values())
+    return describe(history, state, file, await request.context(), seen=seen, open_incidents=incidents)
+
+
+@router.get("/customers/{customer}/qualification")
+async def show_qualification_of(customer: StreamId, request: Acting) -> QualificationShown:
+    """The customer's qualification that was begun last; by the customer's id or 客户编号."""
+    last = await last_of_customer(request.pool, await find_customer(request, customer))
+    if last is None:
+        raise NotFound("该客户还没有资质审核。", "This customer has no qualification yet.", clause="R3.1.3")
+    return await show_qualification(last, request)
+
+
+@router.get("/qualifications")
+async def show_list(
+    request: Acting,
+    paging: Paging,
+    status: Status | None = None,
+    step: Step | None = None,
+    department: Code | None = None,
+    waiting_for: Annotated[Literal["me"] | None, Query(description="What you can sign or have to mend now.")] = None,
+) -> Page[QualificationRow]:
+    """The qualifications that you may see, the latest begun first."""
+    (after,) = paging.after(str)
+    filters = Filters(status, step, department, waiting=waiting_for is not None)
+    rows = await list_qualifications(request.pool, scope(request.actor), request.actor, filters, after, paging.fetch)
+    return paging.page([QualificationRow(**row) for row in rows], key=lambda row: (row.qualification,))
+
+
+@router.get("/required-documents")
+async def show_required_documents(request: Acting) -> RequiredDocuments:
+    """The papers that are asked for, by kind of customer, and which paper stands for which (R3.1.2)."""
+    return decisions.policy_of(await request.context())
+
+
+async def _gather(request: ActingRequest, qualification: str, *, signatory_known: bool = False) -> Gathered:
+    state, _ = await request.running.commands.load(QUALIFICATIONS, qualification)
+    return Gathered(await load_file(request, state.customer), signatory_known=signatory_known)
+
+
+def _form(body: FormBody) -> Form:
+    return body.form(person=str(new_id()), blind=token_hex(_BLIND_BYTES))

@@ -1,0 +1,516 @@
+"""The service as others meet it, on a real PostgreSQL and a real broker: customers come by Kafka, people by HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import asyncpg
+import httpx2
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaConsumer
+
+from kehu import calendar, clock
+from kehu.contracts.customers import CustomerChanged, CustomerKind, CustomerRegistered, IdentityKind, OwnerAssigned
+from kehu.contracts.staff import STAFF_FACTS, DepartureStarted, Role, RoleGranted, StaffMemberAppointed
+from kehu.deciding import Category, Context, Decision, system_actor
+from kehu.facts import Fact
+from kehu.identity import issue_token
+from kehu.loops import Loop
+from kehu.parts import Running, connect
+from kehu.rebuilding import rebuild
+from kehu.relay import Relay
+from kehu.running import Assembly, assemble
+from kehu.service import Feature, Service
+from kehu.settings import OWNER_ROLE, TOKEN_ISSUER, Settings
+from kehu.testing.platform import Platform
+from kehu_vetting.app import service as vetting
+from kehu_vetting.testing import FILE, USCC, form_body
+
+PATIENCE = 60
+STAFF = Category("staff", STAFF_FACTS, None, lambda state, _: state)
+DOSSIERS = Category("dossier", (CustomerRegistered, CustomerChanged, OwnerAssigned), None, lambda state, _: state)
+PEOPLE = {
+    "sales": (Role.SALESPERSON, "east"),
+    "other": (Role.SALESPERSON, "east"),
+    "vera": (Role.VETTER, "east"),
+    "fang": (Role.FINANCE, None),
+    "mei": (Role.DEPT_MANAGER, "east"),
+    "gao": (Role.GM_OFFICE, None),
+    "wang": (Role.GENERAL_MANAGER, None),
+    "auditor": (Role.AUDITOR, None),
+    "west": (Role.DEPT_MANAGER, "west"),
+    "leaving": (Role.FINANCE, None),
+}
+#: Who signs which step, in order.
+CHAIN = {"vetting": "vera", "finance": "fang", "manager": "mei", "registration": "gao", "general_manager": "wang"}
+
+
+@dataclass
+class World:
+    """The vetting service, the registry's facts, and people who work with it."""
+
+    assembly: Assembly
+    registry: Running
+    http: httpx2.AsyncClient
+    settings: Settings
+
+    async def publish(self, category: Category[Any], stream_id: str, *facts: Fact) -> None:
+        context = Context(actor=system_actor("test", "publisher"), now=self.registry.clock.now())
+        await self.registry.commands.handle(
+            category, stream_id, lambda _state, _context: Decision(facts), context, must_exist=False
+        )
+
+    async def register(self, customer: str, **changes: Any) -> None:
+        fields: dict[str, Any] = {
+            "customer": customer,
+            "number": f"K-{customer}",
+            "name": FILE.name,
+            "kind": CustomerKind.PROVINCIAL_AGENT,
+            "nature": "limited",
+            "identity_kind": IdentityKind.USCC,
+            "identity": USCC,
+            "region": "浙江",
+            "department": "east",
+            "owner": "sales",
+            "registered_by": "mei",
+        }
+        await self.publish(DOSSIERS, customer, CustomerRegistered(**fields | changes))
+
+        async def known() -> bool:
+            return (await self.ask("GET", f"/credit/{customer}", "fang")).status_code == 200
+
+        await until(known)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        person: str,
+        body: Any = None,
+        *,
+        version: int | None = None,
+        key: str | None = None,
+    ) -> httpx2.Response:
+        headers = {"Authorization": f"Bearer {issue_token(self.settings.secret(TOKEN_ISSUER), person, 5)}"}
+        headers["Prefer"] = f"wait={PATIENCE}"
+        if version is not None:
+            headers["If-Match"] = f'"{version}"'
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        return await self.http.request(method, path, json=body, headers=headers)
+
+    async def do(self, path: str, person: str, body: Any = None, *, method: str = "POST") -> Any:
+        """A command on a qualification as it stands now; it has to be carried out."""
+        thing = "/".join(path.split("/")[:3])
+        version = (await self.show(thing, person)).headers["etag"].strip('"')
+        response = await self.ask(method, path, person, body, version=int(version))
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def show(self, path: str, person: str) -> httpx2.Response:
+        response = await self.ask("GET", path, person)
+        assert response.status_code == 200, response.text
+        return response
+
+    async def draft(self, customer: str, form: dict[str, Any] | None = None) -> str:
+        body = {"customer": customer, "form": form_body() if form is None else form}
+        response = await self.ask("POST", "/qualifications", "sales", body)
+        assert response.status_code == 201, response.text
+        return f"/qualifications/{response.json()['id']}"
+
+    async def submitted(self, customer: str) -> str:
+        await self.register(customer)
+        path = await self.draft(customer)
+        await self.do(f"{path}/submit", "sales")
+        return path
+
+    async def sign(self, path: str, step: str, **more: Any) -> httpx2.Response:
+        digest = (await self.show(path, CHAIN[step])).json()["bundle"]["digest"]
+        return await self.ask("POST", f"{path}/pass", CHAIN[step], {"step": step, "digest": digest, **more})
+
+    async def approved(self, customer: str) -> str:
+        path = await self.submitted(customer)
+        for step in CHAIN:
+            response = await self.sign(path, step)
+            assert response.status_code == 200, response.text
+        return path
+
+    async def waiting_for(self, person: str) -> list[str]:
+        rows = (await self.show("/qualifications?waiting_for=me", person)).json()["items"]
+        return [row["customer"] for row in rows]
+
+    @property
+    def today(self) -> date:
+        return calendar.today(self.assembly.running.clock.now())
+
+    def agreement(self, **other: Any) -> dict[str, Any]:
+        today = self.today.isoformat()
+        body = {"signed_on": today, "valid_from": today, "file_digest": "CD" * 32, "ours": "wang"}
+        return {**body, "theirs": {"name": "李四", "title": "总经理"}, **other}
+
+
+async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
+    """Wait for a condition in another loop or server, which tells nobody when it changes."""
+    async with asyncio.timeout(PATIENCE):
+        while not (found := await condition()):  # noqa: ASYNC110 - it changes elsewhere
+            await asyncio.sleep(0.02)
+    return found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def world(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
+    nothing = tmp_path_factory.mktemp("no-migrations")
+    registry = Service("customer-registry", "r", [Feature("published", categories=[STAFF, DOSSIERS])], nothing)
+    database = await platform.postgres.create_database(services=[registry, vetting])
+    await platform.empty_kafka()
+    settings = platform.settings(database.database_name)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(platform.postgres.drop_database, database)
+        running = await stack.enter_async_context(connect(registry, settings))
+        relay = Relay(registry, running.store, settings)
+        running.wakes.append(relay.wake)
+        loop = Loop("relay", relay.run)
+        loop.start()
+        stack.push_async_callback(loop.stop, 10)
+        assembly = await stack.enter_async_context(assemble(vetting, settings))
+        await assembly.start()
+        stack.push_async_callback(assembly.stop)
+        transport = httpx2.ASGITransport(app=assembly.app)
+        http = await stack.enter_async_context(httpx2.AsyncClient(transport=transport, base_url="http://vetting"))
+        world = World(assembly, running, http, settings)
+        for number, (person, (role, department)) in enumerate(PEOPLE.items()):
+            appointed = StaffMemberAppointed(person=person, number=str(number), name=person, department=department)
+            granted = RoleGranted(person=person, role=role, department=department, granted_by="admin")
+            await world.publish(STAFF, person, appointed, granted)
+        await world.publish(STAFF, "leaving", DepartureStarted(person="leaving", last_day=date(2099, 1, 1)))
+
+        async def known() -> bool:
+            return bool(await assembly.running.pool.fetchval("SELECT last_day FROM staff WHERE person = 'leaving'"))
+
+        await until(known)
+        yield world
+
+
+async def test_from_draft_to_active_agent(world: World) -> None:
+    """The whole of R3.1.3, each step by the person whose it is, who finds it on their own worklist."""
+    await world.register("agent")
+    path = await world.draft("agent", {"scope": "销售"})
+    incomplete = await world.ask("POST", f"{path}/submit", "sales", version=1)
+    assert incomplete.status_code == 422
+    problem = incomplete.json()
+    assert (problem["code"], problem["clause"]) == ("incomplete", "R3.1.2")
+    assert {"channel", "documents.business_licence"} <= {error["field"] for error in problem["errors"]}
+
+    assert (await world.ask("PUT", f"{path}/form", "sales", form_body())).status_code == 428
+    await world.do(f"{path}/form", "sales", form_body(), method="PUT")
+    assert (await world.ask("PUT", f"{path}/form", "sales", form_body(), version=1)).status_code == 409
+    assert await world.waiting_for("sales") == ["agent"]
+    await world.do(f"{path}/submit", "sales")
+    assert await world.waiting_for("sales") == []
+
+    for step, person in CHAIN.items():
+        waiting = {name: await world.waiting_for(name) for name in CHAIN.values()}
+        assert waiting == {name: ["agent"] if name == person else [] for name in CHAIN.values()}
+        shown = (await world.show(path, person)).json()
+        assert (shown["step"], shown["may_sign"]) == (step, True)
+        assert not (await world.show(path, "sales")).json()["may_sign"]
+        assert (await world.sign(path, step)).status_code == 200
+
+    shown = (await world.show("/customers/K-agent/qualification", "sales")).json()
+    assert (shown["status"], shown["approved_on"]) == ("approved", world.today.isoformat())
+    assert [(one["step"], one["signed_by"], one["holds"]) for one in shown["sign_offs"]] == [
+        (step, person, True) for step, person in CHAIN.items()
+    ]
+    satisfied = {one["requirement"]: one["document"] for one in shown["bundle"]["satisfied"]}
+    assert (satisfied["tax_registration"], satisfied["account_opening_permit"]) == ("business_licence", "basic_account")
+
+    await world.do(f"{path}/agreement", "sales", world.agreement())
+    shown = (await world.show(path, "sales")).json()
+    assert (shown["status"], shown["agreement"]["theirs"]) == ("active", "李四")
+    row = next(row for row in (await world.show("/qualifications?status=active", "mei")).json()["items"])
+    assert (row["number"], row["activated_on"]) == ("K-agent", world.today.isoformat())
+
+
+async def test_a_second_one_of_the_same_customer_is_refused_by_name(world: World) -> None:
+    await world.register("twice")
+    body = {"customer": "K-twice"}
+    answers = await asyncio.gather(*(world.ask("POST", "/qualifications", "sales", body) for _ in range(3)))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409]
+    first = next(answer.json()["id"] for answer in answers if answer.status_code == 201)
+    refused = next(answer.json() for answer in answers if answer.status_code == 409)
+    assert (refused["code"], refused["evidence"]) == ("qualification-exists", {"qualification": first})
+    await world.do(f"/qualifications/{first}/withdraw", "sales", {"reason": "客户放弃"})
+    assert (await world.ask("POST", "/qualifications", "sales", body)).status_code == 201
+
+
+async def test_a_repeated_request_has_one_effect(world: World) -> None:
+    await world.register("again")
+    body = {"customer": "again", "form": form_body()}
+    one = await world.ask("POST", "/qualifications", "sales", body, key="k-1")
+    two = await world.ask("POST", "/qualifications", "sales", body, key="k-1")
+    assert (one.status_code, two.status_code) == (201, 201)
+    assert one.json() == two.json()
+    other = await world.ask("POST", "/qualifications", "sales", {"customer": "again"}, key="k-1")
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
+
+
+async def test_a_signature_for_what_has_changed_since_is_refused(world: World) -> None:
+    path = await world.submitted("changes")
+    assert (await world.sign(path, "vetting")).status_code == 200
+    seen = (await world.show(path, "fang")).json()["bundle"]["digest"]
+    await world.do(f"{path}/form", "sales", form_body() | {"scope": "销售与服务"}, method="PUT")
+    late = await world.ask("POST", f"{path}/pass", "fang", {"step": "vetting", "digest": seen})
+    assert (late.status_code, late.json()["code"]) == (403, "role-required")
+    late = await world.ask("POST", f"{path}/pass", "vera", {"step": "vetting", "digest": seen})
+    assert (late.status_code, late.json()["code"], late.json()["evidence"]["bundle"]) == (409, "bundle-changed", 2)
+    shown = (await world.show(path, "vera")).json()
+    assert [(one["step"], one["holds"]) for one in shown["sign_offs"]] == [("vetting", False)]
+
+    await world.do(f"{path}/form", "sales", form_body() | {"scope": "销售与服务"}, method="PUT")
+    assert (await world.show(path, "vera")).json()["bundle"] == shown["bundle"]
+
+
+async def test_it_goes_back_with_remarks_and_may_be_refused_for_good(world: World) -> None:
+    path = await world.submitted("back")
+    found = [{"field": "channel", "text": "渠道已核实"}]
+    assert (await world.sign(path, "vetting", findings=found)).status_code == 200
+    remarks = [{"field": "legal_representative", "text": "请核对证件"}]
+    await world.do(f"{path}/return", "fang", {"step": "finance", "to_step": None, "remarks": remarks})
+    assert "back" in await world.waiting_for("sales")
+    shown = (await world.show(path, "sales")).json()
+    assert (shown["status"], shown["outcomes"][0]["text"]) == ("returned", "legal_representative:请核对证件")
+    assert [one["text"] for one in shown["remarks"]] == ["渠道已核实", "请核对证件"]
+    await world.do(f"{path}/submit", "sales")
+    await world.do(f"{path}/reject", "vera", {"step": "vetting", "reason": "资料不实"})
+    assert (await world.show(path, "sales")).json()["status"] == "rejected"
+
+
+async def test_finances_facts_are_signed_from_its_step_on(world: World) -> None:
+    path = await world.submitted("finance")
+    for step in ("vetting", "finance", "manager"):
+        assert (await world.sign(path, step)).status_code == 200
+    facts = {"credit_review": "授信资料已复核", "evidence": "征信查询", "taxpayer_checked_on": "2026-11-01"}
+    await world.do(f"{path}/finance-facts", "fang", facts, method="PUT")
+    shown = (await world.show(path, "fang")).json()
+    assert (shown["step"], shown["bundle"]["number"], shown["finance"]["evidence"]) == ("finance", 2, "征信查询")
+    assert [(one["step"], one["holds"]) for one in shown["sign_offs"]] == [
+        ("vetting", True),
+        ("finance", False),
+        ("manager", False),
+    ]
+
+
+async def test_a_change_in_the_dossier_counts_and_another_owner_does_not(world: World) -> None:
+    path = await world.submitted("dossier")
+    assigned = OwnerAssigned(customer="dossier", owner="other", previous_owner="sales", department="east")
+    changed = CustomerChanged(customer="dossier", region="江苏")
+    await world.publish(DOSSIERS, "dossier", assigned, changed)
+
+    async def handed_over() -> bool:
+        return (await world.ask("GET", path, "other")).status_code == 200
+
+    await until(handed_over)
+    assert (await world.ask("GET", path, "sales")).status_code == 404
+    assert (await world.sign(path, "vetting")).status_code == 200
+
+    await world.publish(DOSSIERS, "dossier", CustomerChanged(customer="dossier", name="杭州丙丁贸易有限公司"))
+
+    async def renamed() -> bool:
+        return (await world.show(path, "fang")).json()["name"] == "杭州丙丁贸易有限公司"
+
+    await until(renamed)
+    refused = await world.sign(path, "finance")
+    assert (refused.status_code, refused.json()["code"]) == (409, "customer-changed")
+    await world.do(f"{path}/form", "other", form_body(), method="PUT")
+    assert (await world.show(path, "fang")).json()["step"] == "vetting"
+
+
+async def test_lists_show_what_one_may_see_filtered_and_paged(world: World) -> None:
+    async def customers(path: str, person: str) -> set[str]:
+        return {row["customer"] for row in (await world.show(path, person)).json()["items"]}
+
+    everybodys = await customers("/qualifications", "fang")
+    assert {"agent", "twice", "again", "changes", "back", "finance", "dossier"} <= everybodys
+    assert await customers("/qualifications", "mei") == everybodys
+    assert await customers("/qualifications", "west") == set()
+    assert await customers("/qualifications", "leaving") == set()
+    assert await customers("/qualifications", "other") == {"dossier"}
+    assert await customers("/qualifications?status=rejected", "wang") == {"back"}
+    assert await customers("/qualifications?step=finance&department=east", "wang") == {"finance"}
+    found: list[str] = []
+    following: str | None = "/qualifications?limit=3"
+    while following:
+        page = (await world.show(following, "wang")).json()
+        found += [row["qualification"] for row in page["items"]]
+        following = page["next"]
+    assert found == sorted(found, reverse=True)
+    assert len(found) == len(set(found)) >= 7
+
+
+async def test_auditors_see_people_in_outline_and_strangers_see_nothing(world: World) -> None:
+    shown = (await world.show("/customers/agent/qualification", "auditor")).json()
+    assert shown["form"]["legal_representative"]["name"] == "王**"
+    assert shown["form"]["legal_representative"]["id_number"] == "1***************11"
+    assert shown["agreement"]["theirs"] == "李*"
+    full = (await world.show("/customers/agent/qualification", "fang")).json()
+    assert full["form"]["legal_representative"]["name"] == "王小明"
+    assert "blind" not in full["form"]["legal_representative"]
+    for stranger in ("other", "west", "leaving"):
+        assert (await world.ask("GET", "/customers/agent/qualification", stranger)).status_code == 404
+    refused = await world.ask("POST", "/credit/agent/incidents", "auditor", _incident(world))
+    assert refused.status_code == 403
+
+
+async def test_nothing_about_a_person_is_stored_in_the_open(world: World) -> None:
+    owner = await asyncpg.connect(**world.settings.connection(OWNER_ROLE))
+    try:
+        rows = await owner.fetch("SELECT data::text || metadata::text AS stored FROM event_store.events")
+        rows += await owner.fetch("SELECT value || coalesce(answer::text, '') AS stored FROM event_store.claims")
+    finally:
+        await owner.close()
+    everything = "".join(row["stored"] for row in rows)
+    assert FILE.name in everything
+    for secret in ("王小明", "110101199003070011", "李四"):
+        assert secret not in everything
+
+
+def _incident(world: World, **other: Any) -> dict[str, Any]:
+    day = (world.today - timedelta(days=3)).isoformat()
+    return {"occurred_on": day, "description": "拖欠货款", "evidence": "对账单", "amount_fen": 500_000, **other}
+
+
+async def test_finance_records_settles_and_takes_back_bad_credit(world: World) -> None:
+    await world.register("debtor", name="杭州戊己贸易有限公司")
+    assert (await world.show("/credit/debtor", "sales")).json()["incidents"] == []
+    refused = await world.ask("POST", "/credit/debtor/incidents", "sales", _incident(world))
+    assert (refused.status_code, refused.json()["clause"]) == (403, "R5.2")
+    tomorrow = (world.today + timedelta(days=1)).isoformat()
+    late = await world.ask("POST", "/credit/debtor/incidents", "fang", _incident(world, occurred_on=tomorrow))
+    assert (late.status_code, late.json()["code"]) == (422, "date-in-future")
+    unknown = await world.ask("POST", "/credit/nobody/incidents", "fang", _incident(world))
+    assert unknown.status_code == 404
+
+    recorded = await world.ask("POST", "/credit/K-debtor/incidents", "fang", _incident(world))
+    assert recorded.status_code == 201, recorded.text
+    path = f"/credit/debtor/incidents/{recorded.json()['incident']}"
+    settled = {"resolved_on": world.today.isoformat(), "evidence": "银行回单"}
+    assert (await world.ask("POST", f"{path}/resolve", "fang", settled)).status_code == 428
+    assert (await world.ask("POST", f"{path}/resolve", "fang", settled, version=1)).status_code == 200
+    (shown,) = (await world.show("/credit/debtor", "sales")).json()["incidents"]
+    assert (shown["status"], shown["resolution"], shown["recorded_by"]) == ("resolved", "银行回单", "fang")
+    assert (await world.ask("POST", f"{path}/withdraw", "fang", {"reason": "误记"}, version=2)).status_code == 200
+    rows = (await world.show("/credit?status=withdrawn", "mei")).json()["items"]
+    assert [row["number"] for row in rows] == ["K-debtor"]
+    assert (await world.show("/credit", "west")).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/qualifications", {}, "body.customer"),
+        ("/qualifications", {"customer": "agent", "horoscope": 1}, "body.horoscope"),
+        ("/qualifications", {"customer": "agent", "form": {"capital_fen": -1}}, "body.form.capital_fen"),
+        ("/qualifications", {"customer": "agent", "form": {"capital_fen": "1"}}, "body.form.capital_fen"),
+        ("/qualifications", {"customer": "agent", "form": {"scope": "\u202e"}}, "body.form.scope"),
+        (
+            "/qualifications",
+            {"customer": "agent", "form": {"documents": [{"type": "x", "file_digest": "zz"}]}},
+            "body.form.documents.0.file_digest",
+        ),
+        (
+            "/credit/agent/incidents",
+            {"occurred_on": "2026-02-30", "description": "x", "evidence": "y"},
+            "body.occurred_on",
+        ),
+        (
+            "/credit/agent/incidents",
+            {"occurred_on": "2026-02-01", "description": " ", "evidence": "y"},
+            "body.description",
+        ),
+    ],
+)
+async def test_bad_input_is_told_by_field(world: World, path: str, body: dict[str, Any], field: str) -> None:
+    answer = await world.ask("POST", path, "fang", body)
+    assert answer.status_code == 422
+    assert field in [error["field"] for error in answer.json()["errors"]]
+
+
+async def test_a_payers_code_with_a_wrong_digit_is_refused(world: World) -> None:
+    wrong = form_body()
+    wrong["settlement_unit"]["identity"] = "91110000600037341K"
+    answer = await world.ask("POST", "/qualifications", "sales", {"customer": "agent", "form": wrong})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["code"] == "uscc_check_digit"
+
+
+async def test_the_list_of_papers_can_be_asked_for(world: World) -> None:
+    found = (await world.show("/required-documents", "sales")).json()
+    assert "power_of_attorney" in [one["code"] for one in found["types"]]
+    assert set(found["required_of"]) == set(CustomerKind)
+
+
+async def test_views_rebuilt_from_the_log_are_what_they_were(world: World) -> None:
+    owner = await asyncpg.connect(**world.settings.connection(OWNER_ROLE))
+    try:
+        for view in ("customer_files", "qualifications", "credit_incidents"):
+            rebuilt = await rebuild(world.assembly.running, view, owner)
+            assert rebuilt.facts
+            assert rebuilt.same, view
+    finally:
+        await owner.close()
+
+
+async def test_other_systems_read_the_activation_as_a_cloudevent(world: World) -> None:
+    consumer = AIOKafkaConsumer(
+        vetting.topic, bootstrap_servers=world.settings.brokers, auto_offset_reset="earliest", group_id=None
+    )
+    await consumer.start()
+    told: list[tuple[str, Any]] = []
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not any(kind == "kehu.AgentActivated.v1" for kind, _ in told):
+                record = await consumer.getone()
+                headers = {name: value.decode() for name, value in record.headers}
+                if record.key == b"agent":
+                    told.append((headers["ce_type"].split(".")[1], json.loads(record.value or b"")))
+                    if headers["ce_type"] == "kehu.AgentActivated.v1":
+                        break
+    finally:
+        await consumer.stop()
+    assert [kind for kind, _ in told] == [
+        "QualificationSubmitted",
+        *["QualificationStepPassed"] * 5,
+        "QualificationApproved",
+        "AgreementSigned",
+        "AgentActivated",
+    ]
+    activated = told[-1][1]
+    assert (activated["customer"], activated["agent"], activated["department"]) == ("agent", True, "east")
+
+
+async def test_an_agreement_signed_ahead_activates_on_its_first_day(world: World) -> None:
+    """The last test of the module: it moves the clock."""
+    path = await world.approved("ahead")
+    first_day = world.today + timedelta(days=2)
+    await world.do(f"{path}/agreement", "gao", world.agreement(valid_from=first_day.isoformat()))
+    assert (await world.show(path, "sales")).json()["status"] == "signed"
+    owner = await asyncpg.connect(**world.settings.connection(OWNER_ROLE))
+    try:
+        ahead = calendar.start_of_day(first_day) - world.assembly.running.clock.now() + timedelta(minutes=1)
+        await clock.advance(owner, ahead, demonstration=True)
+    finally:
+        await owner.close()
+
+    async def active() -> bool:
+        return (await world.show(path, "sales")).json()["status"] == "active"
+
+    await until(active)
+    rows = (await world.show("/qualifications?status=active", "sales")).json()["items"]
+    assert first_day.isoformat() in [row["activated_on"] for row in rows]
