@@ -284,6 +284,13 @@ def test_what_somebody_may_not_see_is_not_there_for_them() -> None:
     assert str(unseen.value) == str(absent.value)
 
 
+def test_who_is_leaving_is_shown_no_lists() -> None:
+    rights.check_may_list(SALES)
+    with pytest.raises(Forbidden) as refused:
+        rights.check_may_list(person("leaver", "salesperson", departing=True))
+    assert refused.value.clause == "R4.6"
+
+
 PEOPLE = [SALES, HELPER, STRANGER, MANAGER, WEST_MANAGER, SELLING_MANAGER, MARKET, AUDITOR]
 VALUES = st.fixed_dictionaries(
     {},

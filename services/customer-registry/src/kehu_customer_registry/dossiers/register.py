@@ -16,7 +16,7 @@ from kehu.contracts.customers import Affiliation, CustomerKind, IdentityKind
 from kehu.http import Acting, ActingRequest, Page, Paging
 from kehu.spreadsheets import write_rows
 from kehu_customer_registry.dossiers.facts import Nature, Status
-from kehu_customer_registry.dossiers.rights import Scope, scope
+from kehu_customer_registry.dossiers.rights import Scope, check_may_list, scope
 from kehu_customer_registry.dossiers.views import Filters, list_register
 from kehu_customer_registry.staff.decisions import Code, check_may_export, record_export
 from kehu_customer_registry.staff.facts import STAFF
@@ -89,6 +89,7 @@ Filtered = Annotated[Filters, Depends(_filters)]
 @router.get("/register")
 async def list_customers(request: Acting, paging: Paging, filters: Filtered) -> Page[RegisterRow]:
     """The register (F5): the customers that you may see, by number."""
+    check_may_list(request.actor)
     (after,) = paging.after(int)
     rows = await list_register(request.pool, scope(request.actor), filters, after, paging.fetch)
     return paging.page([RegisterRow.model_validate(dict(row)) for row in rows], key=lambda row: (row.serial,))

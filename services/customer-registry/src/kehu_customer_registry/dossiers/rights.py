@@ -72,6 +72,22 @@ def check_visible(dossier: Dossier, actor: Actor) -> Sight:
     return seen
 
 
+def check_may_list(actor: Actor) -> None:
+    """Refuse lists of customers to who is leaving: no data goes with them.
+
+    Raises:
+        Forbidden: they are leaving (R4.6).
+
+    """
+    if actor.departing:
+        raise Forbidden(
+            "离职手续已开始,不能再查看客户列表。交接中的客户请由部门经理提供。",
+            "Your departure has started, so lists of customers are closed. Ask the manager about those you hand over.",
+            clause="R4.6",
+            code="departing",
+        )
+
+
 def check_writer(dossier: Dossier, actor: Actor) -> None:
     """Refuse who is neither its owner nor a collaborating salesperson, or no longer one at all.
 

@@ -1,0 +1,607 @@
+"""The registry as people and other systems meet it: its HTTP API and its inbound topic, on real PostgreSQL and broker.
+
+One story, told in order: the later tests lean on what the earlier ones have done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import asyncpg
+import httpx2
+import pytest_asyncio
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from python_calamine import CalamineWorkbook
+
+from kehu.calendar import Month, today
+from kehu.identity import issue_token
+from kehu.ids import new_id
+from kehu.rebuilding import rebuild
+from kehu.running import Assembly, assemble
+from kehu.settings import AUDITOR_ROLE, OWNER_ROLE, TOKEN_ISSUER, Settings
+from kehu.spreadsheets import write_rows
+from kehu.testing.platform import Platform
+from kehu_customer_registry.app import service
+from kehu_customer_registry.volumes.sheet import COLUMNS
+
+PATIENCE = 60
+USCC = "91110000600037341L"
+SECOND_USCC = "9144030071526726XG"
+FIVE_MILLION = 500_000_000
+CONTACT = {"name": "王小明", "phone": "13800138000", "title": "总经理", "audience": "I"}
+COMPLETE: dict[str, Any] = {
+    "kind": "provincial_agent",
+    "nature": "limited_liability",
+    "supervising_body": "无",
+    "address": "杭州市西湖区文三路 1 号",
+    "region": "浙江",
+    "identity": {"kind": "uscc", "number": USCC},
+    "contacts": [CONTACT],
+}
+ROLES: dict[str, list[tuple[str, str | None]]] = {
+    "sun": [("salesperson", "east")],
+    "qian": [("salesperson", "east")],
+    "manager": [("dept_manager", "east")],
+    "west.manager": [("dept_manager", "west")],
+    "west.sales": [("salesperson", "west")],
+    "market": [("market_dept", None)],
+    "auditor": [("auditor", None)],
+}
+KEY = {"market_dept"}
+
+
+@dataclass
+class World:
+    """The service, and people who ask it."""
+
+    assembly: Assembly
+    http: httpx2.AsyncClient
+    settings: Settings
+
+    async def ask(
+        self, person: str, method: str, path: str, body: Any = None, *, files: Any = None, **headers: str
+    ) -> httpx2.Response:
+        """One request; changes wait until the lists show them."""
+        token = issue_token(self.settings.secret(TOKEN_ISSUER), person, 5)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.http.request(
+            method,
+            path,
+            json=body,
+            files=files,
+            headers={"Authorization": f"Bearer {token}", "Prefer": "wait=20", "Accept-Language": "en", **named},
+        )
+
+    async def done(self, person: str, method: str, path: str, body: Any = None, **more: Any) -> dict[str, Any]:
+        """One request that is to succeed."""
+        response = await self.ask(person, method, path, body, **more)
+        assert response.is_success, response.text
+        found: dict[str, Any] = response.json()
+        return found
+
+    async def etag(self, customer: str) -> str:
+        """The version that somebody with the right to see a dossier has in hand."""
+        response = await self.ask("admin", "GET", f"/dossiers/{customer}")
+        assert response.status_code == 200, response.text
+        return response.headers["etag"]
+
+    async def edit(self, person: str, customer: str, step: str, body: Any = None) -> httpx2.Response:
+        """A change of a dossier, made from its present version."""
+        method, path = (
+            ("PATCH", f"/dossiers/{customer}") if step == "edit" else ("POST", f"/dossiers/{customer}/{step}")
+        )
+        return await self.ask(person, method, path, body, If_Match=await self.etag(customer))
+
+    async def register(self, name: str, owner: str = "sun", department: str = "east", **fields: Any) -> tuple[str, str]:
+        """A customer from first draft to archive: id and number."""
+        drafted = await self.done(owner, "POST", "/dossiers", {"name": name, "department": department, **fields})
+        manager = "manager" if department == "east" else "west.manager"
+        for person, step in ((owner, "submit"), (manager, "pass")):
+            response = await self.edit(person, drafted["id"], step)
+            assert response.status_code == 200, response.text
+        return drafted["id"], drafted["number"]
+
+    async def facts(self, stream: str) -> list[str]:
+        """The names of the facts in a stream, as an auditor of the store reads them."""
+        connection = await asyncpg.connect(**self.settings.connection(AUDITOR_ROLE))
+        try:
+            rows = await connection.fetch(
+                "SELECT type FROM event_store.events WHERE stream = $1 ORDER BY version", stream
+            )
+        finally:
+            await connection.close()
+        return [row["type"].split(".")[1] for row in rows]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def world(platform: Platform) -> AsyncGenerator[World]:
+    database = await platform.postgres.create_database(services=[service])
+    await platform.empty_kafka()
+    settings = platform.settings(database.database_name)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(platform.postgres.drop_database, database)
+        assembly = await stack.enter_async_context(assemble(service, settings))
+        await assembly.start()
+        stack.push_async_callback(assembly.stop)
+        transport = httpx2.ASGITransport(app=assembly.app)
+        http = await stack.enter_async_context(httpx2.AsyncClient(transport=transport, base_url="http://registry"))
+        world = World(assembly, http, settings)
+        await until(lambda: knows(world, "admin"))
+        await until(lambda: knows(world, "admin2"))
+        await appoint_everybody(world)
+        yield world
+
+
+async def knows(world: World, person: str) -> bool:
+    response = await world.ask(person, "GET", "/me")
+    return response.status_code == 200 and bool(response.json()["posts"])
+
+
+async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
+    """Wait for a condition in another loop or server, which tells nobody when it changes."""
+    async with asyncio.timeout(PATIENCE):
+        while not (found := await condition()):  # noqa: ASYNC110 - it changes elsewhere
+            await asyncio.sleep(0.02)
+    return found
+
+
+async def appoint_everybody(world: World) -> None:
+    """The company's people, through the API alone, beginning with the two admins of the first start."""
+    for code, region in (("east", "华东"), ("west", "西部")):
+        await world.done("admin", "POST", "/departments", {"code": code, "name": f"{region}营销部", "region": region})
+    for number, (person, posts) in enumerate(ROLES.items(), 1001):
+        appointment = {"person": person, "number": str(number), "name": f"员工{number}"}
+        await world.done("admin", "POST", "/staff", appointment)
+        for role, department in posts:
+            post = {"role": role, "department": department}
+            await world.done("admin", "POST", f"/staff/{person}/roles", post)
+            if role in KEY:
+                await world.done("admin2", "POST", f"/staff/{person}/roles/confirm", post)
+
+
+def refused(response: httpx2.Response, status: int, code: str) -> Mapping[str, Any]:
+    assert response.status_code == status, response.text
+    found: Mapping[str, Any] = response.json()
+    assert found["code"] == code, response.text
+    return found
+
+
+# --- staff -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_key_role_took_two_admins_and_the_first_two_were_the_systems(world: World) -> None:
+    history = (await world.ask("admin", "GET", "/staff/market/history")).json()
+    assert [(one["type"], one["actor"]) for one in history] == [
+        ("StaffMemberAppointed", "admin"),
+        ("RoleProposed", "admin"),
+        ("RoleGranted", "admin2"),
+    ]
+    assert history[2]["data"]["second_by"] == "admin2"
+    first = (await world.ask("admin", "GET", "/staff/admin/history")).json()
+    assert {one["actor"] for one in first} == {"system:customer-registry/bootstrap"}
+    masked = (await world.ask("auditor", "GET", "/staff/market/history")).json()
+    assert masked[0]["data"]["name"] == "员*****"
+
+
+async def test_the_directory_is_listed_by_department_and_role(world: World) -> None:
+    found = await world.done("sun", "GET", "/staff?department=east&role=salesperson")
+    assert [row["person"] for row in found["items"]] == ["qian", "sun"]
+    first = await world.done("sun", "GET", "/staff?limit=5")
+    rest = await world.done("sun", "GET", first["next"])
+    assert [row["person"] for row in first["items"] + rest["items"]] == sorted([*ROLES, "admin", "admin2"])
+    departments = await world.done("sun", "GET", "/departments")
+    assert [row["code"] for row in departments["items"]] == ["east", "west"]
+
+
+async def test_others_do_not_administer(world: World) -> None:
+    appointment = {"person": "zhou", "number": "2001", "name": "周"}
+    refused(await world.ask("manager", "POST", "/staff", appointment), 403, "admin-only")
+    refused(await world.ask("admin", "POST", "/staff", appointment | {"number": "1001"}), 409, "taken")
+    refused(await world.ask("nobody", "GET", "/me"), 403, "not-staff")
+
+
+# --- dossiers --------------------------------------------------------------------------------------------------------
+
+
+async def test_from_first_contact_to_a_registered_customer(world: World) -> None:
+    drafted = await world.done("sun", "POST", "/dossiers", {"name": "杭州甲乙贸易有限公司", "department": "east"})
+    customer, number = drafted["id"], drafted["number"]
+    assert re.fullmatch(r"K\d{6}", number)
+    incomplete = refused(await world.edit("sun", customer, "submit"), 409, "dossier-incomplete")
+    assert incomplete["clause"] == "R4.2"
+    assert incomplete["evidence"]["missing"][:2] == ["kind", "nature"]
+
+    assert (await world.edit("sun", customer, "edit", COMPLETE)).status_code == 200
+    shown = await world.done("sun", "GET", f"/dossiers/{number}")
+    assert (shown["status"], shown["missing"], shown["contacts"][0]["phone"]) == ("draft", [], "+8613800138000")
+    assert (await world.edit("sun", customer, "submit")).status_code == 200
+    refused(await world.edit("sun", customer, "edit", {"region": "江苏"}), 409, "dossier-status")
+    refused(await world.edit("west.manager", customer, "pass"), 403, "forbidden")
+
+    assert (await world.edit("manager", customer, "return", {"remarks": "地址请写到门牌"})).status_code == 200
+    assert (await world.done("sun", "GET", f"/dossiers/{customer}"))["remarks"] == "地址请写到门牌"
+    assert (await world.edit("sun", customer, "edit", {"address": "杭州市西湖区文三路 1 号 501"})).status_code == 200
+    assert (await world.edit("sun", customer, "submit")).status_code == 200
+    assert (await world.edit("manager", customer, "pass")).status_code == 200
+
+    history = (await world.ask("sun", "GET", f"/dossiers/{customer}/history")).json()
+    assert [(one["type"], one["actor"]) for one in history] == [
+        ("DossierDrafted", "sun"),
+        ("DossierEdited", "sun"),
+        ("DossierSubmitted", "sun"),
+        ("DossierReturned", "manager"),
+        ("DossierEdited", "sun"),
+        ("DossierSubmitted", "sun"),
+        ("CustomerRegistered", "manager"),
+    ]
+
+
+async def test_what_leaves_the_service_holds_no_name_or_phone_in_the_clear(world: World) -> None:
+    async def registered() -> dict[str, Any] | None:
+        async for message in topic(world):
+            if message["type"] == "kehu.CustomerRegistered.v1":
+                return message
+        return None
+
+    message = await until(registered)
+    contact = message["data"]["contacts"][0]
+    assert contact["name"]["enc"] == contact["phone"]["enc"] == "A256GCM.v1"
+    assert message["data"]["identity"] == USCC
+    assert "王小明" not in json.dumps(message, ensure_ascii=False)
+
+
+async def test_an_edit_names_its_version_and_two_at_once_do_not_overwrite_each_other(world: World) -> None:
+    drafted = await world.done("sun", "POST", "/dossiers", {"name": "两人同改公司", "department": "east"})
+    path = f"/dossiers/{drafted['id']}"
+    refused(await world.ask("sun", "PATCH", path, {"region": "浙江"}), 428, "if-match-required")
+    answers = await asyncio.gather(
+        *(world.ask("sun", "PATCH", path, {"region": region}, If_Match='"1"') for region in ("浙江", "江苏"))
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+
+
+async def test_the_same_draft_sent_again_is_the_same_dossier(world: World) -> None:
+    body = {"name": "重发公司", "department": "east", "contacts": [CONTACT]}
+    first = await world.done("sun", "POST", "/dossiers", body, Idempotency_Key="draft-1")
+    again = await world.ask("sun", "POST", "/dossiers", body, Idempotency_Key="draft-1")
+    assert (again.json(), again.headers["idempotent-replayed"]) == (first, "true")
+    other = await world.ask("sun", "POST", "/dossiers", body | {"name": "别的"}, Idempotency_Key="draft-1")
+    refused(other, 422, "idempotency-key-reused")
+
+
+async def test_a_second_dossier_with_the_same_identity_is_refused_and_the_first_one_named(world: World) -> None:
+    (first,) = (await world.done("admin", "GET", f"/register?q={USCC}"))["items"]
+    body: dict[str, Any] = {
+        "name": "另一个名字",
+        "department": "west",
+        "identity": {"kind": "uscc", "number": f" {USCC.lower()} "},
+    }
+    problem = refused(await world.ask("west.sales", "POST", "/dossiers", body), 409, "identity-taken")
+    assert problem["evidence"] == {"number": first["number"], "department": "east"}
+    assert "甲乙" not in json.dumps(problem, ensure_ascii=False)
+
+    # A draft that gives its identity up leaves it to others.
+    body["identity"]["number"] = SECOND_USCC
+    mistaken = await world.done("sun", "POST", "/dossiers", body | {"department": "east"})
+    refused(await world.ask("west.sales", "POST", "/dossiers", body), 409, "identity-taken")
+    assert (await world.edit("sun", mistaken["id"], "edit", {"identity": None})).status_code == 200
+    await world.done("west.sales", "POST", "/dossiers", body)
+
+
+async def test_nobody_sees_other_peoples_customers_and_the_auditor_sees_them_masked(world: World) -> None:
+    customer = (await world.done("admin", "GET", f"/register?q={USCC}"))["items"][0]["customer"]
+    for stranger in ("west.sales", "west.manager", "qian"):
+        refused(await world.ask(stranger, "GET", f"/dossiers/{customer}"), 404, "dossier-not-found")
+        refused(await world.ask(stranger, "GET", f"/dossiers/{customer}/history"), 404, "dossier-not-found")
+        refused(await world.ask(stranger, "GET", f"/volumes/{customer}"), 404, "dossier-not-found")
+    refused(await world.ask("admin", "GET", f"/dossiers/{new_id()}"), 404, "dossier-not-found")
+    (masked,) = (await world.done("auditor", "GET", f"/dossiers/{customer}"))["contacts"]
+    assert (masked["name"], masked["phone"]) == ("王**", "+***********00")
+    history = (await world.ask("auditor", "GET", f"/dossiers/{customer}/history")).text
+    assert "王小明" not in history
+    assert "13800138000" not in history
+    refused(await world.edit("auditor", customer, "changes", {"region": "江苏"}), 403, "forbidden")
+
+
+async def test_an_archived_customer_changes_by_those_who_may(world: World) -> None:
+    customer, _ = await world.register("变更公司", **complete("91440300708461136T"))
+    assert (await world.edit("sun", customer, "changes", {"region": "江苏", "address": "南京 1 号"})).status_code == 200
+    refused(await world.edit("sun", customer, "changes", {"name": "新名"}), 403, "forbidden")
+    assert (await world.edit("manager", customer, "changes", {"name": "新名公司"})).status_code == 200
+    affiliation = {"affiliation": "joint_venture", "proof": "合资合同"}
+    refused(await world.edit("manager", customer, "affiliation", affiliation), 403, "forbidden")
+    assert (await world.edit("market", customer, "affiliation", affiliation)).status_code == 200
+    new_owner = {"owner": "qian", "collaborators": ["sun"]}
+    assert (await world.edit("manager", customer, "owner", new_owner)).status_code == 200
+    refused(await world.edit("manager", customer, "owner", {"owner": "west.sales"}), 404, "salesperson-unknown")
+
+    shown = await world.done("qian", "GET", f"/dossiers/{customer}")
+    found = [shown[field] for field in ("name", "region", "address", "affiliation", "owner", "collaborators")]
+    assert found == ["新名公司", "江苏", "南京 1 号", "joint_venture", "qian", ["sun"]]
+    (row,) = (await world.done("qian", "GET", "/register?q=新名"))["items"]
+    assert [row[field] for field in ("region", "affiliation", "owner", "collaborators")] == [
+        "江苏",
+        "joint_venture",
+        "qian",
+        ["sun"],
+    ]
+
+
+def complete(uscc: str) -> Any:
+    return COMPLETE | {"identity": {"kind": "uscc", "number": uscc}}
+
+
+# --- register --------------------------------------------------------------------------------------------------------
+
+
+async def test_the_register_is_filtered_paged_and_shows_each_what_is_theirs(world: World) -> None:
+    async def names(person: str, query: str = "") -> list[str]:
+        return [row["name"] for row in (await world.done(person, "GET", f"/register{query}"))["items"]]
+
+    everything = await names("market")
+    assert await names("auditor") == await names("admin") == everything
+    assert len(await names("manager")) == len(everything) - 1
+    assert await names("west.manager") == await names("west.sales") == ["另一个名字"]
+    assert await names("qian") == ["新名公司"]
+    assert await names("market", "?status=archived&kind=provincial_agent&region=江苏&owner=qian") == ["新名公司"]
+    assert await names("market", "?q=（甲乙）") == ["杭州甲乙贸易有限公司"]
+    assert await names("market", "?q=%25") == []
+    day = today(world.assembly.running.clock.now())
+    assert len(await names("market", f"?registered_from={day}&registered_to={day}")) == 2
+    assert await names("market", f"?registered_to={day.replace(year=2000)}") == []
+
+    paged: list[str] = []
+    following: str | None = "/register?limit=2"
+    while following:
+        page = await world.done("market", "GET", following)
+        paged += [row["name"] for row in page["items"]]
+        following = page["next"]
+    assert paged == everything
+    for bad in ("status=gone", "registered_from=0001-01-01", "registered_to=2026-02-30", "limit=0", "cursor=x"):
+        assert (await world.ask("market", "GET", f"/register?{bad}")).status_code == 422
+
+
+async def test_the_register_is_exported_with_a_reason_that_is_kept_and_formulas_do_not_run(world: World) -> None:
+    await world.done("west.sales", "POST", "/dossiers", {"name": '=HYPERLINK("x")', "department": "west"})
+    refused(await world.ask("west.manager", "GET", "/register/export"), 422, "reason-required")
+    reason = quote("季度汇报")
+    book = await world.ask("west.manager", "GET", "/register/export?department=west&q=HYP", Kehu_Reason=reason)
+    assert book.status_code == 200
+    assert "filename*=UTF-8''" in book.headers["content-disposition"]
+    sheet = CalamineWorkbook.from_filelike(io.BytesIO(book.content)).get_sheet_by_index(0).to_python()
+    assert [row[1] for row in sheet] == ["客户名称 Name", '=HYPERLINK("x")']
+    assert b"<f>" not in book.content
+    history = (await world.ask("auditor", "GET", "/staff/west.manager/history")).json()
+    assert history[-1]["type"] == "ListExported"
+    assert history[-1]["data"] | {"person": ""} == {
+        "person": "",
+        "name": "register",
+        "filters": {"department": "west", "q": "*"},
+        "rows": 1,
+        "reason": "季度汇报",
+    }
+
+
+async def test_a_rebuilt_register_has_the_same_rows(world: World) -> None:
+    before = await world.done("market", "GET", "/register?limit=200")
+    running = world.assembly.running
+    owner = await asyncpg.connect(**world.settings.connection(OWNER_ROLE))
+    try:
+        found = await rebuild(running, "register", owner)
+    finally:
+        await owner.close()
+    assert found.same, found
+    assert await world.done("market", "GET", "/register?limit=200") == before
+
+
+# --- volumes ---------------------------------------------------------------------------------------------------------
+
+
+def month(back: int, world: World) -> str:
+    return str(Month.of(today(world.assembly.running.clock.now())) - back)
+
+
+async def test_volumes_are_reported_in_rows_all_or_nothing(world: World) -> None:
+    customer, number = await world.register("合同公司", **complete("92330106MA2CEX7TXM"))
+    draft = await world.done("sun", "POST", "/dossiers", {"name": "潜在客户", "department": "east"})
+    good = {"customer": number, "month": month(2, world), "amount_fen": FIVE_MILLION}
+    bad = [
+        {"customer": "K999999", "month": month(2, world), "amount_fen": 1},
+        {"customer": draft["number"], "month": month(2, world), "amount_fen": 1},
+        {"customer": customer, "month": month(0, world), "amount_fen": 1},
+        good | {"amount_fen": 2},
+    ]
+    problem = refused(await world.ask("manager", "POST", "/volumes", {"reports": [good, *bad]}), 422, "volumes-refused")
+    assert [(one["row"], one["code"]) for one in problem["evidence"]["problems"]] == [
+        (2, "customer-unknown"),
+        (3, "customer-not-registered"),
+        (4, "month-not-ended"),
+        (5, "already-reported"),
+    ]
+    assert "row 3" in problem["detail"]
+    assert await world.facts(f"volumes-{customer}") == []
+
+    assert await world.done("manager", "POST", "/volumes", {"reports": [good]}, Idempotency_Key="v-1") == {
+        "reported": 1,
+        "unchanged": 0,
+        "late": 1,
+    }
+    again = await world.ask("manager", "POST", "/volumes", {"reports": [good]}, Idempotency_Key="v-1")
+    assert (again.json()["reported"], again.headers["idempotent-replayed"]) == (1, "true")
+    assert await world.done("manager", "POST", "/volumes", {"reports": [good]}) == {
+        "reported": 0,
+        "unchanged": 1,
+        "late": 0,
+    }
+    reused = await world.ask(
+        "manager", "POST", "/volumes", {"reports": [good | {"amount_fen": 9}]}, Idempotency_Key="v-1"
+    )
+    refused(reused, 422, "idempotency-key-reused")
+    for person in ("sun", "west.manager", "auditor"):
+        problem = refused(await world.ask(person, "POST", "/volumes", {"reports": [good]}), 422, "volumes-refused")
+        assert problem["evidence"]["problems"][0]["code"] == "not-your-department"
+    assert await world.facts(f"volumes-{customer}") == ["ContractVolumeReported"]
+
+
+async def test_a_month_is_corrected_with_a_reason(world: World) -> None:
+    (row,) = (await world.done("manager", "GET", "/register?q=合同公司"))["items"]
+    path = f"/volumes/{row['number']}"
+    correction = {"month": month(2, world), "amount_fen": -1, "reason": "合同取消"}
+    refused(await world.ask("sun", "POST", f"{path}/corrections", correction), 403, "not-your-department")
+    never = correction | {"month": month(3, world)}
+    refused(await world.ask("manager", "POST", f"{path}/corrections", never), 409, "not-reported")
+    await world.done("manager", "POST", f"{path}/corrections", correction)
+    shown = await world.done("sun", "GET", path)
+    assert shown["months"] == [
+        {
+            "month": month(2, world),
+            "amount_fen": -1,
+            "amount_yuan": "-0.01",
+            "late": True,
+            "corrections": 1,
+            "last_reason": "合同取消",
+        }
+    ]
+
+
+async def test_volumes_are_uploaded_from_excel_all_or_nothing(world: World) -> None:
+    number = (await world.done("manager", "GET", "/register?q=合同公司"))["items"][0]["number"]
+    other = (await world.done("manager", "GET", f"/register?q={USCC}"))["items"][0]["number"]
+
+    async def upload(*rows: tuple[Any, ...], **headers: str) -> httpx2.Response:
+        files = {"file": ("volumes.xlsx", write_rows(list(COLUMNS), rows))}
+        return await world.ask("manager", "POST", "/volumes/upload", files=files, **headers)
+
+    unreadable = refused(
+        await upload((number, month(4, world), "abc"), (number, "2026-13", 1)), 422, "spreadsheet-invalid"
+    )
+    assert [(one["row"], one["column"]) for one in unreadable["evidence"]["problems"]] == [
+        (2, "合同额(元)"),
+        (3, "月份"),
+    ]
+    unknown = refused(
+        await upload((number, month(4, world), 1), ("K999999", month(4, world), 1)), 422, "volumes-refused"
+    )
+    assert [(one["row"], one["code"]) for one in unknown["evidence"]["problems"]] == [(3, "customer-unknown")]
+    assert "第 3 行" in unknown["evidence"]["problems"][0]["zh"] or unknown["evidence"]["problems"][0]["zh"]
+    assert len((await world.done("sun", "GET", f"/volumes/{number}"))["months"]) == 1
+
+    rows = [(number, month(4, world), "5,000,000.00"), (other, month(4, world), 0.01), (number, month(5, world), -3)]
+    taken = await upload(*rows, Idempotency_Key="file-1")
+    assert taken.json() == {"reported": 3, "unchanged": 0, "late": 3}
+    assert (await upload(*rows, Idempotency_Key="file-1")).headers["idempotent-replayed"] == "true"
+    months = (await world.done("sun", "GET", f"/volumes/{number}"))["months"]
+    assert [(one["month"], one["amount_fen"]) for one in months] == [
+        (month(2, world), -1),
+        (month(4, world), FIVE_MILLION),
+        (month(5, world), -300),
+    ]
+    refused(await upload(), 422, "volumes-refused")
+    files = {"file": ("volumes.xlsx", b"no excel")}
+    refused(await world.ask("manager", "POST", "/volumes/upload", files=files), 422, "spreadsheet-invalid")
+
+
+async def test_another_system_reports_by_number_once_and_is_told_what_is_refused(world: World) -> None:
+    row = (await world.done("manager", "GET", "/register?q=合同公司"))["items"][0]
+    report = {"customer": row["number"], "month": month(6, world), "amount_fen": 700}
+    await send(world, "C-1", "ContractVolumeReported", report)
+    await send(world, "C-1", "ContractVolumeReported", report)
+    await send(world, "C-2", "ContractVolumeReported", report | {"amount_fen": 800})
+    await send(world, "C-3", "ContractVolumeReported", report | {"customer": "K999999"})
+    await send(world, "C-4", "ContractVolumeReported", report | {"month": month(0, world)})
+    await send(world, "C-5", "ContractVolumeReported", report, source="/somebody-else")
+    await send(world, "C-6", "ContractVolumeReported", {"customer": row["number"]})
+    correction = report | {"amount_fen": 900, "previous_fen": 700, "reason": "补签"}
+    await send(world, "C-7", "ContractVolumeCorrected", correction)
+
+    async def corrected() -> Any:
+        months = (await world.done("sun", "GET", f"/volumes/{row['number']}"))["months"]
+        return [one for one in months if one["month"] == month(6, world) and one["corrections"] == 1]
+
+    (found,) = await until(corrected)
+    assert (found["amount_fen"], found["last_reason"]) == (900, "补签")
+
+    async def answers() -> dict[str, str] | None:
+        told = {
+            message["data"]["message_id"]: message["data"]["code"]
+            async for message in topic(world)
+            if message["type"] == "kehu.InboundRefused.v1"
+        }
+        return told if len(told) == 5 else None
+
+    assert await until(answers) == {
+        "C-2": "already-reported",
+        "C-3": "customer-unknown",
+        "C-4": "month-not-ended",
+        "C-5": "source-not-allowed",
+        "C-6": "message-invalid",
+    }
+    facts = await world.facts(f"volumes-{row['customer']}")
+    assert facts[-2:] == ["ContractVolumeReported", "ContractVolumeCorrected"]
+
+
+async def test_sixteen_reports_of_overlapping_customers_at_once_lose_and_double_nothing(world: World) -> None:
+    customers = [row["number"] for row in (await world.done("manager", "GET", "/register?status=archived"))["items"]]
+
+    async def report(back: int) -> httpx2.Response:
+        order = customers if back % 2 else customers[::-1]
+        rows = [{"customer": number, "month": month(20 + back, world), "amount_fen": back} for number in order]
+        return await world.ask("manager", "POST", "/volumes", {"reports": rows})
+
+    answers = await asyncio.gather(*(report(back) for back in range(16)))
+    assert {answer.status_code for answer in answers} == {200}, [answer.text for answer in answers]
+    for number in customers:
+        months = (await world.done("admin", "GET", f"/volumes/{number}"))["months"]
+        amounts = {one["month"]: one["amount_fen"] for one in months}
+        assert [amounts[month(20 + back, world)] for back in range(16)] == list(range(16))
+
+
+async def send(world: World, message_id: str, fact: str, data: Any, source: str = "/contract-system") -> None:
+    """A CloudEvent as any other system would send it, with a plain Kafka client."""
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": message_id,
+        "ce_type": f"kehu.{fact}.v1",
+        "ce_source": source,
+        "content-type": "application/json",
+    }
+    producer = AIOKafkaProducer(bootstrap_servers=world.settings.brokers)
+    await producer.start()
+    try:
+        await producer.send_and_wait(
+            "kehu.inbound.customer-registry",
+            json.dumps(data).encode(),
+            key=b"K1",
+            headers=[(name, value.encode()) for name, value in headers.items()],
+        )
+    finally:
+        await producer.stop()
+
+
+async def topic(world: World) -> AsyncGenerator[dict[str, Any]]:
+    """What the service has published so far, as any Kafka client reads it."""
+    consumer = AIOKafkaConsumer(
+        "kehu.customer-registry", bootstrap_servers=world.settings.brokers, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        partitions = consumer.assignment()
+        ends = await consumer.end_offsets(partitions)
+        left = {partition for partition, end in ends.items() if end > 0}
+        while left:
+            for partition, records in (await consumer.getmany(timeout_ms=1_000)).items():
+                for record in records:
+                    attributes = dict(record.headers)
+                    yield {"type": attributes["ce_type"].decode(), "data": json.loads(record.value or b"{}")}
+                if records and records[-1].offset + 1 >= ends[partition]:
+                    left.discard(partition)
+    finally:
+        await consumer.stop()
