@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import AwareDatetime
 
+from kehu.calendar import Quarter, today
 from kehu.contracts.engagement import VisitCancelled, VisitLogged, VisitPlanned, VisitRecordOverdue
 from kehu.contracts.grading import Grade
 from kehu.deciding import Category
@@ -163,6 +164,17 @@ class CustomerVisits:
     def is_new(self) -> bool:
         """Whether the next visit is the first one (R6.2.1b): no valid F7 yet, and not taken over as existing."""
         return not self.visited and not self.relation.taken_over
+
+    @property
+    def open_count(self) -> int:
+        """How many visits are planned, or overdue for their record."""
+        return sum(visit.status in OPEN for visit in self.visits.values())
+
+    def made_in(self, quarter: Quarter) -> int:
+        """How many visits were made in a quarter."""
+        return sum(
+            visit.logged is not None and today(visit.logged.visited_at) in quarter for visit in self.visits.values()
+        )
 
 
 def _evolve(state: CustomerVisits, fact: Fact) -> CustomerVisits:
