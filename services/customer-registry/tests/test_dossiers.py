@@ -18,7 +18,8 @@ from kehu.contracts.customers import (
 )
 from kehu.deciding import Actor
 from kehu.errors import Forbidden, Invalid, NotFound, Refused
-from kehu_customer_registry.dossiers import decisions, rights
+from kehu_customer_registry.dossiers import changes, decisions, rights
+from kehu_customer_registry.dossiers.changes import ChangeDossier
 from kehu_customer_registry.dossiers.decisions import DraftDossier, EditDossier, ReturnDossier, missing
 from kehu_customer_registry.dossiers.facts import DOSSIERS, Dossier, DossierDrafted, DossierEdited, Nature, Status
 from kehu_customer_registry.dossiers.rights import Sight
@@ -75,10 +76,17 @@ def test_only_a_salesperson_of_the_department_drafts(actor: Actor) -> None:
     assert refused.value.clause == "R4.1"
 
 
-def test_who_is_leaving_gets_no_new_customer() -> None:
-    with pytest.raises(Forbidden) as refused:
-        Case(DOSSIERS).do(decisions.draft_dossier, person("leaver", "salesperson", departing=True), PROSPECT)
-    assert refused.value.clause == "R4.6"
+def test_who_is_leaving_gets_no_new_customer_and_changes_none() -> None:
+    leaving = person("sales", "salesperson", departing=True)
+    for case, decide, command in (
+        (Case(DOSSIERS), decisions.draft_dossier, PROSPECT),
+        (dossier(), decisions.edit_dossier, EditDossier({"region": "江苏"})),
+        (dossier(), decisions.submit_dossier, None),
+        (archived(), changes.change_dossier, ChangeDossier({"region": "江苏"})),
+    ):
+        with pytest.raises(Forbidden) as refused:
+            case.do(decide, leaving, command)
+        assert (refused.value.clause, refused.value.problem_code) == ("R4.6", "departing")
 
 
 def test_a_draft_is_not_drafted_again() -> None:

@@ -197,6 +197,8 @@ async def test_the_directory_is_listed_by_department_and_role(world: World) -> N
     first = await world.done("sun", "GET", "/staff?limit=5")
     rest = await world.done("sun", "GET", first["next"])
     assert [row["person"] for row in first["items"] + rest["items"]] == sorted([*ROLES, "admin", "admin2"])
+    audited = await world.done("auditor", "GET", "/staff?role=market_dept")
+    assert [row["name"] for row in audited["items"]] == ["员*****"]
     departments = await world.done("sun", "GET", "/departments")
     assert [row["code"] for row in departments["items"]] == ["east", "west"]
 
@@ -491,7 +493,8 @@ async def test_volumes_are_uploaded_from_excel_all_or_nothing(world: World) -> N
         await upload((number, month(4, world), 1), ("K999999", month(4, world), 1)), 422, "volumes-refused"
     )
     assert [(one["row"], one["code"]) for one in unknown["evidence"]["problems"]] == [(3, "customer-unknown")]
-    assert "第 3 行" in unknown["evidence"]["problems"][0]["zh"] or unknown["evidence"]["problems"][0]["zh"]
+    assert "客户信息一览表" in unknown["evidence"]["problems"][0]["zh"]
+    assert unknown["detail"].splitlines()[1].startswith("row 3: ")
     assert len((await world.done("sun", "GET", f"/volumes/{number}"))["months"]) == 1
 
     rows = [(number, month(4, world), "5,000,000.00"), (other, month(4, world), 0.01), (number, month(5, world), -3)]

@@ -121,13 +121,7 @@ def draft_dossier(command: DraftDossier, state: Dossier, context: Context) -> De
             f"Only a salesperson of the department {command.department} opens a dossier there.",
             clause="R4.1",
         )
-    if actor.departing:
-        raise Forbidden(
-            "离职手续已开始,不能再开发新客户。请由部门经理指派他人。",
-            "Your departure has started, so no new customer can be yours. Ask the manager to assign somebody else.",
-            clause="R4.6",
-            code="departing",
-        )
+    rights.check_staying(actor)
     if state.status is not Status.NONE:
         raise WrongStatus(
             f"该档案已存在({state.number})。请打开后修改。",

@@ -88,11 +88,27 @@ def check_may_list(actor: Actor) -> None:
         )
 
 
+def check_staying(actor: Actor) -> None:
+    """Refuse a salesperson who is leaving: they finish their visits' records and hand over, nothing else.
+
+    Raises:
+        Forbidden: they are leaving (R4.6).
+
+    """
+    if actor.departing:
+        raise Forbidden(
+            "离职手续已开始,不能再建立或修改客户档案。请由部门经理指派他人办理。",
+            "Your departure has started, so you open and change no dossiers. Ask the manager to assign somebody else.",
+            clause="R4.6",
+            code="departing",
+        )
+
+
 def check_writer(dossier: Dossier, actor: Actor) -> None:
     """Refuse who is neither its owner nor a collaborating salesperson, or no longer one at all.
 
     Raises:
-        Forbidden: so it is.
+        Forbidden: so it is, or they are leaving.
 
     """
     salesperson = actor.has(Role.SALESPERSON, department=dossier.department)
@@ -102,13 +118,14 @@ def check_writer(dossier: Dossier, actor: Actor) -> None:
             "A dossier is filled in by its own salespeople only: the owner and the collaborators.",
             "R4.1",
         )
+    check_staying(actor)
 
 
 def check_owner(dossier: Dossier, actor: Actor) -> None:
     """Refuse who is not the salesperson that answers for it.
 
     Raises:
-        Forbidden: so it is.
+        Forbidden: so it is, or they are leaving.
 
     """
     if not (actor.id == dossier.owner and actor.has(Role.SALESPERSON, department=dossier.department)):
@@ -117,6 +134,7 @@ def check_owner(dossier: Dossier, actor: Actor) -> None:
             "Only the salesperson who owns the customer submits the dossier, and answers for it.",
             "R4.1",
         )
+    check_staying(actor)
 
 
 def check_manager(dossier: Dossier, actor: Actor, clause: str) -> None:
@@ -164,6 +182,8 @@ def check_keeper(dossier: Dossier, actor: Actor) -> None:
             "A dossier is kept up to date by the customer's salespeople, its department's manager and 市场部.",
             "R4.4",
         )
+    if salesperson:
+        check_staying(actor)
 
 
 def _refuse(zh: str, en: str, clause: str) -> NoReturn:

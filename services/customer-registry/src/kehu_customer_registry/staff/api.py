@@ -11,8 +11,9 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from kehu.contracts.staff import Role
+from kehu.deciding import Actor
 from kehu.http import Acting, ActingRequest, Answer, Page, Paging, StreamId
-from kehu_customer_registry.history import Recorded
+from kehu_customer_registry.history import Recorded, mask
 from kehu_customer_registry.staff import decisions
 from kehu_customer_registry.staff.decisions import AppointStaffMember, Code, OpenDepartment, RolePost, Surroundings
 from kehu_customer_registry.staff.facts import DEPARTMENTS, STAFF, StaffMember
@@ -127,7 +128,7 @@ async def list_staff(
 ) -> Page[StaffRow]:
     """The directory, by person."""
     rows = await request.pool.fetch(_STAFF, *paging.after(str), department, role, paging.fetch)
-    return paging.page([_staff_row(row) for row in rows], key=lambda row: (row.person,))
+    return paging.page([_staff_row(row, request.actor) for row in rows], key=lambda row: (row.person,))
 
 
 @router.get("/staff/{person}")
@@ -137,7 +138,7 @@ async def show_staff_member(person: StreamId, request: Acting) -> StaffMemberSho
     return StaffMemberShown(
         person=member.person,
         number=member.number,
-        name=member.name,
+        name=_name(member.name, request.actor),
         department=member.department,
         posts=[PostShown(role=role, department=where) for role, where in sorted(member.posts, key=_post_order)],
         proposed=[
@@ -188,9 +189,14 @@ async def _surroundings(request: ActingRequest, department: str | None) -> Surro
     return Surroundings(department=found, admins=await request.pool.fetchval(_ADMINS))
 
 
-def _staff_row(row: asyncpg.Record) -> StaffRow:
+def _staff_row(row: asyncpg.Record, actor: Actor) -> StaffRow:
     posts = [PostShown(role=role, department=department or None) for role, department in row["posts"]]
-    return StaffRow.model_validate({**row, "posts": posts})
+    return StaffRow.model_validate({**row, "name": _name(row["name"], actor), "posts": posts})
+
+
+def _name(name: str, actor: Actor) -> str:
+    """A colleague's name; in outline for who is here to audit only."""
+    return mask(name) if {grant.role for grant in actor.grants} == {Role.AUDITOR.value} else name
 
 
 def _post_order(post: tuple[Role, str | None]) -> tuple[str, str]:
