@@ -1,8 +1,10 @@
 """The `kehu` command as a person types it, against a real database and broker."""
 
+import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator
+import shlex
+from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import entry_points
@@ -10,6 +12,8 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
+import structlog
+from aiokafka import AIOKafkaProducer
 
 from kehu.auditing import MASKED, grow
 from kehu.cli import run
@@ -24,10 +28,12 @@ from kehu.ids import new_id
 from kehu.loops import Loop
 from kehu.parts import Running, connect
 from kehu.relay import Relay
-from kehu.service import Feature, Service
+from kehu.running import Assembly, assemble
+from kehu.service import Feature, Service, find_service
 from kehu.settings import Settings
 from kehu.supervising.services import variables
 from kehu.testing.platform import Platform
+from kehu.topics import OwnedTopic, ensure_topics
 
 NAMES = sorted(point.name for point in entry_points(group="kehu.services"))
 STAFF = Category("staff", STAFF_FACTS, None, lambda state, _: state)
@@ -50,7 +56,7 @@ async def story(platform: Platform, tmp_path_factory: pytest.TempPathFactory) ->
     migrations = tmp_path_factory.mktemp("none")
     service = Service("vetting", "Vetting", [Feature("staff", categories=[STAFF])], migrations, partitions=1)
     await platform.empty_kafka()
-    created = await platform.postgres.create_database(services=[service])
+    created = await platform.postgres.create_database(services=[service, find_service("grading")])
     settings = platform.settings(created.database_name).model_copy(update={"demonstration": True})
     async with connect(service, settings) as running:
         correlation = new_id()
@@ -96,7 +102,7 @@ class Shell:
         self._capsys = capsys
 
     def type(self, line: str) -> Typed:
-        code = run(line.split())
+        code = run(shlex.split(line))
         captured = self._capsys.readouterr()
         return Typed(code, captured.out, captured.err)
 
@@ -107,11 +113,15 @@ class Shell:
 
 
 @pytest.fixture
-def shell(story: Story, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+def shell(story: Story, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Generator[Shell]:
     for name, value in variables(story.settings).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("COLUMNS", "200")
-    return Shell(capsys)
+    configuration = structlog.get_config()
+    # As in a process of its own, where the logs go beside what a command prints.
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory(), cache_logger_on_first_use=False)
+    yield Shell(capsys)
+    structlog.configure(**configuration)
 
 
 def test_a_token_names_the_person(shell: Shell, story: Story) -> None:
@@ -265,3 +275,52 @@ def test_a_database_that_is_away_is_told(shell: Shell, monkeypatch: pytest.Monke
     monkeypatch.setenv("KEHU_DATABASE_PORT", "9")
     typed = shell.type("audit customer p-1")
     assert (typed.code, "does it run" in typed.errors) == (1, True)
+
+
+# --- dead letters and views ------------------------------------------------------------------------------------------
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def parked(story: Story) -> AsyncGenerator[None]:
+    """Something that is no envelope came to grading, by the topic of customer-registry."""
+    grading = find_service("grading")
+    registry = OwnedTopic("kehu.customer-registry", 1)
+    await ensure_topics(story.settings, [registry])
+    producer = AIOKafkaProducer(bootstrap_servers=story.settings.brokers)
+    await producer.start()
+    await producer.send_and_wait(registry.name, b"{broken", key=b"c-1")
+    await producer.stop()
+    async with assemble(grading, story.settings) as assembly:
+        await assembly.start()
+        await _until_parked(assembly)
+        await assembly.stop()
+    yield
+    async with connect(grading, story.settings) as running:
+        await running.pool.execute("DELETE FROM parked")
+
+
+async def _until_parked(assembly: Assembly) -> None:
+    async with asyncio.timeout(60):
+        while not await assembly.consumers.dead_letters.list():  # noqa: ASYNC110 - a row that another part writes
+            await asyncio.sleep(0.05)
+
+
+def test_a_dead_letter_is_listed_shown_replayed_and_discarded(shell: Shell, parked: None) -> None:
+    (letter,) = shell.json("dead-letters list grading --json")
+    assert (letter["topic"], letter["key"]) == ("kehu.customer-registry", "c-1")
+    assert "kehu.customer-registry" in shell.type("dead-letters list grading").output
+    shown = json.loads(shell.type(f"dead-letters show grading {letter['id']}").output)
+    assert shown["value"] == "{broken"
+    again = shell.type("dead-letters replay grading kehu.customer-registry c-1")
+    assert (again.code, "0 replayed" in again.errors) == (1, True)
+    assert shell.type(f"dead-letters discard grading {letter['id']}").code == 2
+    assert shell.type(f"dead-letters discard grading {letter['id']} --reason 'an exercise'").code == 0
+    assert shell.json("dead-letters list grading --json") == []
+    assert shell.type("dead-letters replay grading kehu.customer-registry c-1").code == 1
+    assert shell.type(f"dead-letters show grading {letter['id']}").code == 1
+
+
+def test_a_view_is_rebuilt_and_found_the_same(shell: Shell) -> None:
+    assert "The rows are the same" in shell.type("rebuild staff --service grading").output
+    unknown = shell.type("rebuild nothing --service grading")
+    assert (unknown.code, "staff" in unknown.errors) == (1, True)

@@ -10,6 +10,7 @@ import cyclopts
 from rich.console import Console
 
 from kehu.cli.session import CommandFailed, explain
+from kehu.logs import configure_logs
 
 _HELP = """Kehu(客户):客户管理系统。Customer management, event-sourced.
 
@@ -75,4 +76,6 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Run the `kehu` command of this process."""
+    # What a command prints is for its user or the next program; warnings of the parts that it leans on go beside it.
+    configure_logs("WARNING", "kehu", stream=sys.stderr, for_people=True)
     sys.exit(run(sys.argv[1:]))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 
 from rich.console import Console
 
 from kehu.cli.session import find_settings
-from kehu.logs import configure_logs
 from kehu.migrations import migrate as bring_up_to_date
 from kehu.service import find_services
 
@@ -19,7 +17,6 @@ def migrate() -> None:
     Safe to run at any time, and by several processes at once.
     """
     settings = find_settings()
-    configure_logs("WARNING", "migrate", stream=sys.stderr, for_people=sys.stderr.isatty())
     asyncio.run(bring_up_to_date(settings))
     where = f"{settings.database_host}:{settings.database_port}/{settings.database_name}"
     Console().print(f"{where} 已是最新。Up to date for {', '.join(find_services())}.", markup=False, highlight=False)
