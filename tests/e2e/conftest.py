@@ -1,7 +1,7 @@
 """The running system that the end-to-end tests speak to, as its users do: HTTP, Kafka, and the `kehu` command.
 
-By default it is `./kehu up` in a directory of its own. `KEHU_E2E_COMPOSE=1` says that docker compose runs it already
-(`tests/e2e/on-compose`); the tests are the same.
+By default it is `kehu up` in a directory of its own. Where KEHU_E2E_COMMAND is the `kehu` command of one that runs
+already, it is that one, and KEHU_SERVICES, KEHU_BROKERS and KEHU_SECRETS say where it is (`tests/e2e/on-compose`).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import shlex
 import signal
 import sys
 from collections.abc import AsyncGenerator, Mapping
@@ -22,13 +23,13 @@ from journeys import POLL_SECONDS, Installation, Journey
 
 from kehu import calendar
 from kehu.ids import new_id
-from kehu.remote import System
+from kehu.remote import System, find_addresses
 from kehu.scripts import Player, read_script
 from kehu.settings import TOKEN_ISSUER
 from kehu.supervising import Running
 
 PROJECT = Path(__file__).resolve().parents[2]
-COMPOSE = "KEHU_E2E_COMPOSE"
+COMMAND = "KEHU_E2E_COMMAND"
 #: Cold start of database, broker and five services, with the machine busy.
 START_SECONDS = 180.0
 
@@ -63,13 +64,11 @@ async def _ready(addresses: Mapping[str, str]) -> bool:
 async def installation(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Installation]:
     """Return the running system with the sample company's people in it."""
     async with httpx2.AsyncClient(timeout=30) as client:
-        if os.environ.get(COMPOSE):
-            addresses = dict(entry.split("=", 1) for entry in os.environ["KEHU_SERVICES"].split())
+        if COMMAND in os.environ:
             issuer = (Path(os.environ["KEHU_SECRETS"]) / TOKEN_ISSUER).read_text()
-            command = ("docker", "compose", "--profile", "tools", "run", "--rm", "-T", "kehu")
-            yield await _with_people(
-                Installation(System(addresses, issuer, client), os.environ["KEHU_BROKERS"], command, PROJECT)
-            )
+            system = System(find_addresses(), issuer, client)
+            command = tuple(shlex.split(os.environ[COMMAND]))
+            yield await _with_people(Installation(system, os.environ["KEHU_BROKERS"], command, PROJECT))
             return
         directory = tmp_path_factory.mktemp("up")
         process, running = await _embedded(directory)

@@ -205,7 +205,7 @@ class Journey:
                 "bank": "中国银行合肥分行",
                 "account": "350000000001",
             },
-            "legal_representative": {"name": "刘建国"},
+            "legal_representative": {"name": "刘建国", "id_number": "340104197803152018"},
             "capital_fen": 1_000_000_000,
             "scope": "阀门销售",
             "credit": {"rating": "good", "conclusion": "三年往来无逾期", "evidence": "往来对账单"},

@@ -161,7 +161,7 @@ async def test_a_first_visit_takes_two_and_its_record_is_reminded_of(journey: Jo
     assert planned.status_code == 201, planned.text
     visit = f"{path}/{planned.json()['visit']}"
     await at.advance(4)
-    await at.eventually("li", E, visit, status="overdue")
+    await at.eventually("li", E, visit, state="overdue")
     await at.eventually("li", N, f"/messages?customer={journey.customer}", items=[{"template": "visit-record-overdue"}])
     record = {
         "visited_at": f"{today}T10:00:00+08:00",
@@ -195,7 +195,7 @@ async def test_an_edit_names_the_version_it_was_made_from(journey: Journey) -> N
     missing = await journey.at.system.send("li", R, "PATCH", path, body={"region": "浙江"})
     stale = await journey.at.system.send("li", R, "PATCH", path, body={"region": "浙江"}, headers={"If-Match": '"1"'})
     assert (missing.status_code, stale.status_code) == (428, 409)
-    assert stale.json()["actual"] == 2
+    assert (stale.json()["code"], stale.headers["ETag"]) == ("version-conflict", '"2"')
 
 
 async def test_the_audit_tells_who_did_what_and_why(journey: Journey) -> None:
