@@ -7,7 +7,6 @@ effect before that.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -60,9 +59,14 @@ class _Delivered(KafkaAckableMessage):
     watch: _Watch
 
     async def ack(self) -> None:
-        """Commit the offsets."""
-        await super().ack()
-        self.watch.since = None
+        """Commit the offsets. Where that is refused (a rebalance), others are given the batch, and know it."""
+        try:
+            await super().ack()
+        except Exception as error:
+            log.warning("consumer.commit_failed", error=repr(error))
+            raise
+        finally:
+            self.watch.since = None
 
     async def nack(self) -> None:
         """Go back to the first record, to be delivered again."""
@@ -113,8 +117,7 @@ class _TopicConsumer:
             graceful_timeout=GRACE_SECONDS,
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
             client_id=f"kehu-{self._service.name}",
-            logger=logging.getLogger("faststream"),
-            log_level=logging.DEBUG,
+            logger=None,  # what matters is logged here, without the tracebacks of every back-off
         )
         self._broker = broker
         self._subscriber = broker.subscriber(

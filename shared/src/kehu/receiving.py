@@ -6,6 +6,7 @@ Faults of the infrastructure are raised: the batch is delivered again.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,6 +40,7 @@ INFRASTRUCTURE = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that was ended while it was being reset
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -277,6 +279,12 @@ class InboundEffects:
         """Nothing: its facts are in the service's own log."""
 
 
+def _where(fault: Exception) -> str:
+    """The place in the code that raised it."""
+    frames = traceback.extract_tb(fault.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+
+
 class Receiver:
     """Gives the messages of one topic their effect.
 
@@ -360,8 +368,9 @@ class Receiver:
             partition=arrival.record.partition,
             offset=arrival.record.offset,
             message=arrival.name,
+            # Not the exception itself: what a database or a validator says of a value, it says with the value.
             error=described(fault),
-            exc_info=fault,
+            where=_where(fault),
         )
         arrival.fault = fault
         if (again := await self._try([arrival], reread)) is not None:
