@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
 import pytest
+
 from kehu.deciding import Category
 from kehu.event_store import Append, Claim, Conflict, EventStore, FactTooLarge, InboxMove, InboxMoved, NewFact, Taken
 from kehu.event_store import store as store_module
@@ -159,7 +161,7 @@ async def test_a_fact_over_256_kib_is_refused_with_its_size(store: EventStore) -
         await store.append(Append(a_stream(), 0, "k", [fact('{"a":"' + "客" * 100_000 + '"}')]))
 
 
-# --- several in one transaction ----------------------------------------------------------------------------------------
+# --- several in one transaction --------------------------------------------------------------------------------------
 
 
 async def test_together_is_all_or_none(store: EventStore) -> None:
@@ -182,12 +184,12 @@ async def test_an_inbox_moves_with_the_append_or_not_at_all(store: EventStore) -
     assert len(await store.read_stream(stream)) == 1
 
 
-async def test_a_write_before_the_append_is_refused(store: EventStore) -> None:
+async def test_a_write_before_the_append_is_refused(store: EventStore, pool: asyncpg.Pool) -> None:
     """Guard: the check of `pg_current_xact_id_if_assigned()` in append.sql. A transaction id taken before the locks
     turns a stream's versions round in the log's order."""
-    with pytest.raises(asyncpg.PostgresError, match="first write"):
-        async with store.transaction() as connection:
-            await connection.execute("CREATE TEMPORARY TABLE written (a int)")
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("CREATE TEMPORARY TABLE written (a int) ON COMMIT DROP")
+        with pytest.raises(asyncpg.PostgresError, match="first write"):
             await store.append_together(connection, [Append(a_stream(), 0, "k", [fact()])])
 
 
@@ -200,12 +202,10 @@ async def test_an_isolation_level_that_would_compare_old_heads_is_refused(
             await store.append_together(connection, [Append(a_stream(), 0, "k", [fact()])])
 
 
-# --- the coalescing queue ----------------------------------------------------------------------------------------------
+# --- the coalescing queue --------------------------------------------------------------------------------------------
 
 
-async def test_concurrent_appends_share_calls(
-    store: EventStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_concurrent_appends_share_calls(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
     call = store_module.call_append
 
@@ -255,7 +255,7 @@ async def test_a_cancelled_caller_does_not_stop_the_others(store: EventStore) ->
     assert sum(isinstance(outcome, BaseException) for outcome in outcomes) == 1
 
 
-# --- reading under writers ---------------------------------------------------------------------------------------------
+# --- reading under writers -------------------------------------------------------------------------------------------
 
 
 async def _storm(store: EventStore, pool: asyncpg.Pool, streams: list[str], finished: asyncio.Event) -> None:
@@ -282,7 +282,7 @@ def _faults(read: list[StoredFact], streams: list[str]) -> dict[str, int]:
     seen = sum(len(versions) for versions in per_stream.values())
     unique = sum(len(set(versions)) for versions in per_stream.values())
     disordered = sum(
-        later < earlier for versions in per_stream.values() for earlier, later in zip(versions, versions[1:], strict=False)
+        later < earlier for versions in per_stream.values() for earlier, later in itertools.pairwise(versions)
     )
     return {"lost": expected - unique, "doubled": seen - unique, "out of order": disordered}
 
@@ -347,7 +347,7 @@ async def test_sixty_four_writers_on_one_stream_lose_nothing(store: EventStore) 
     assert [row.version for row in await store.read_stream(stream)] == list(range(1, 65))
 
 
-# --- who may do what ---------------------------------------------------------------------------------------------------
+# --- who may do what -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("role", [OWNER_ROLE, AUDITOR_ROLE, "kehu_thing_keeper", "kehu_other_keeper"])
@@ -364,7 +364,7 @@ async def test_nobody_changes_what_was_recorded(
 ) -> None:
     await store.append(Append(a_stream(), 0, "k", [fact()]))
     connection = await asyncpg.connect(**settings.connection(role))
-    with pytest.raises(asyncpg.PostgresError, match="append-only|permission denied"):
+    with pytest.raises(asyncpg.PostgresError, match=r"append-only|permission denied"):
         await connection.execute(statement)
     await connection.close()
 

@@ -94,8 +94,8 @@ class StoredFact(NamedTuple):
 class RecordedFact(NamedTuple, Generic[F_co]):
     """A fact with its envelope: who, when, why, and its place in its stream.
 
-    A tuple for the same reason as `StoredFact`. `stream` is the CloudEvents subject. `sequence` counts the stream's published facts from 1 (None for private ones).
-    `occurred_at` and `recorded_at` are aware datetimes.
+    A tuple for the same reason as `StoredFact`. `stream` is the CloudEvents subject. `sequence` counts the stream's
+    published facts from 1 (None for private ones). `occurred_at` and `recorded_at` are aware datetimes.
     """
 
     fact: F_co
