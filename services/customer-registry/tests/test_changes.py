@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -33,6 +33,9 @@ from kehu_customer_registry.testing import (
     archived,
     dossier,
 )
+
+
+LONG_AGO = datetime.fromisoformat("0001-01-01T00:00:00+14:00")
 
 
 def test_the_salesperson_changes_the_region_at_once_and_says_when_it_happened() -> None:
@@ -109,6 +112,8 @@ def test_nothing_changes_in_the_future_or_before_the_archive() -> None:
         archived().do(
             changes.change_dossier, SALES, ChangeDossier({"region": "江苏"}, occurred_on=NOW + timedelta(seconds=1))
         )
+    with pytest.raises(Invalid, match="before the year 1900"):
+        archived().do(changes.set_affiliation, MARKET, SetAffiliation(Affiliation.JOINT_VENTURE, "章程", LONG_AGO))
     with pytest.raises(Refused, match="edit the draft"):
         dossier().do(changes.change_dossier, SALES, ChangeDossier({"region": "江苏"}))
 

@@ -24,6 +24,8 @@ from kehu_customer_registry.dossiers.facts import Dossier, DossierContent, Natur
 CLAUSE = "R4.4"
 #: They take effect when the manager passes them; for now nobody else can enter them.
 MAJOR = frozenset({"name", "kind", "identity_kind", "identity"})
+#: Before it, a date is a slip of the keyboard (as in kehu.calendar), and times overflow at their ends.
+EARLIEST_YEAR = 1900
 _PUBLIC = ("name", "kind", "region", "contacts", "important_potential", "identity_kind", "identity")
 _PARTICULARS = ("nature", "nature_remark", "supervising_body", "address")
 
@@ -71,7 +73,7 @@ def change_dossier(command: ChangeDossier, state: Dossier, context: Context) -> 
         WrongStatus: it is not archived.
         CannotBeEmptied: a field of the minimum would be empty.
         UnknownContact: a contact's id is none of this customer's.
-        Invalid: `occurred_on` is yet to come, or a field is not changed here.
+        Invalid: `occurred_on` cannot be, or a field is not changed here.
 
     """
     rights.check_keeper(state, context.actor)
@@ -100,7 +102,7 @@ def set_affiliation(command: SetAffiliation, state: Dossier, context: Context) -
     Raises:
         Forbidden: the actor is not of 市场部.
         WrongStatus: the dossier is not archived.
-        Invalid: `occurred_on` is yet to come.
+        Invalid: `occurred_on` cannot be.
 
     """
     rights.check_market_dept(context.actor, "R5.1")
@@ -162,12 +164,21 @@ def _check_archived(state: Dossier) -> None:
 
 
 def _check_occurred(occurred_on: datetime | None, context: Context) -> None:
-    if occurred_on is not None and occurred_on > context.now:
+    if occurred_on is None:
+        return
+    if occurred_on > context.now:
         raise Invalid(
             "变更发生的时间不能晚于现在。请更正。",
             "A change cannot have occurred later than now. Correct the time.",
             clause=CLAUSE,
             code="occurred-in-future",
+        )
+    if occurred_on.year < EARLIEST_YEAR:
+        raise Invalid(
+            f"变更发生的时间不能早于 {EARLIEST_YEAR} 年。请更正。",
+            f"A change cannot have occurred before the year {EARLIEST_YEAR}. Correct the time.",
+            clause=CLAUSE,
+            code="occurred-long-ago",
         )
 
 
