@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -67,10 +67,6 @@ class _Part:
     pause: float = _RETRY_SECONDS[0]
     stopped: bool = False
 
-    def wants(self, type_name: str) -> bool:
-        """Whether it folds this type, also in versions that this process does not know: those are never skipped."""
-        return type_name.split(".")[1] in {fact.__name__ for fact in self.facts}
-
 
 class _CursorMovedError(Exception):
     """Somebody else has followed these facts: a second leader, or a rebuild that was swapped in."""
@@ -92,6 +88,11 @@ def _parts(service: Service) -> list[_Part]:
         for schedule in service.each("schedules")
     ]
     return parts
+
+
+def folds(facts: Iterable[type[Fact]], type_name: str) -> bool:
+    """Whether a type is among these facts, also in a version that this process does not know: it is never skipped."""
+    return type_name.split(".")[1] in {fact.__name__ for fact in facts}
 
 
 def view_cursor(view: str) -> str:
@@ -203,7 +204,11 @@ class Follower:
 
     async def _read_cursors(self) -> None:
         rows = await self._pool.fetch('SELECT name, tx, "position" FROM view_cursors')
-        self._at = {row["name"]: Position(row["tx"], row["position"]) for row in rows}
+        found = {row["name"]: Position(row["tx"], row["position"]) for row in rows}
+        for part in self._parts:
+            if part.stopped and found.get(part.name) != self._at.get(part.name):
+                self._go_on(part)  # a rebuild has taken it past the fact
+        self._at = found
 
     async def _round(self) -> bool:
         """Take every part one page further, the hindmost first; whether any of them moved."""
@@ -233,9 +238,10 @@ class Follower:
         try:
             await self._pass(parts, at, until)
         except (_CursorMovedError, Conflict, asyncpg.TransactionRollbackError) as error:
-            for part in parts:
-                part.page = max(1, part.page // 2)
-            log.info("follower.again", service=self._service.name, at=at, why=str(error))
+            if not isinstance(error, _CursorMovedError):
+                for part in parts:  # fewer facts at once meet fewer other writers
+                    part.page = max(1, part.page // 2)
+            log.info("follower.again", service=self._service.name, why=type(error).__name__)
             await self._read_cursors()
         except Exception as error:  # noqa: BLE001 - whatever a projection raises stops that projection, and only it
             if isinstance(error, _INFRASTRUCTURE):
@@ -257,7 +263,7 @@ class Follower:
         if not rows:
             self._measure(parts, rows)
             return
-        facts = await self._codec.decode([row for row in rows if any(part.wants(row.type) for part in parts)])
+        facts = await self._codec.decode([row for row in rows if any(folds(part.facts, row.type) for part in parts)])
         reactions = [part.reaction for part in parts if part.reaction]
         now = self._clock.now()
         policies = await self._policies.in_force(now) if reactions else {}
@@ -300,11 +306,15 @@ class Follower:
             part.page = min(PAGE, part.page * 2)
             part.pause = _RETRY_SECONDS[0]
             if part.stopped:
-                part.stopped = False
-                _STOPPED.labels(part.name).set(0)
-                log.info("view.goes_on", service=self._service.name, name=part.name)
+                self._go_on(part)
         _FACTS.inc(len(rows))
         self._measure(parts, rows)
+
+    def _go_on(self, part: _Part) -> None:
+        part.stopped = False
+        part.retry_at = 0.0
+        _STOPPED.labels(part.name).set(0)
+        log.info("view.goes_on", service=self._service.name, name=part.name)
 
     def _measure(self, parts: Sequence[_Part], rows: Sequence[StoredFact]) -> None:
         lag = max(0.0, time.time() - rows[-1].recorded_at.timestamp()) if rows else 0.0
