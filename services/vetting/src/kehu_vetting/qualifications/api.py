@@ -34,6 +34,7 @@ from kehu_vetting.qualifications.bodies import (
 from kehu_vetting.qualifications.decisions import CLAIM_SCOPE, Gathered
 from kehu_vetting.qualifications.facts import QUALIFICATIONS, Signatory, Status
 from kehu_vetting.qualifications.form import FinanceFacts, Form
+from kehu_vetting.qualifications.required_documents import POLICY_NAME
 from kehu_vetting.qualifications.requirements import RequiredDocuments
 from kehu_vetting.qualifications.shown import QualificationShown, describe
 from kehu_vetting.qualifications.views import Filters, last_of_customer, list_qualifications
@@ -244,7 +245,11 @@ async def show_required_documents(request: Acting) -> RequiredDocuments:
 
 async def _gather(request: ActingRequest, qualification: str, *, signatory_known: bool = False) -> Gathered:
     state, _ = await request.running.commands.load(QUALIFICATIONS, qualification)
-    return Gathered(await load_file(request, state.customer), signatory_known=signatory_known)
+    return Gathered(
+        await load_file(request, state.customer),
+        await request.running.policies.version_in_force(POLICY_NAME, request.now),
+        signatory_known,
+    )
 
 
 def _form(body: FormBody) -> Form:

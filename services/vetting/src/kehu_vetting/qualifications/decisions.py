@@ -11,6 +11,7 @@ from kehu.deciding import Actor, Context, Decision
 from kehu.errors import Forbidden, Invalid, NotFound, Refused
 from kehu.event_store import Claim
 from kehu.facts import Fact
+from kehu.policies import INITIAL
 from kehu_vetting.customer_files.facts import CustomerFile
 from kehu_vetting.qualifications.chain import check_may_sign, refuse_departing
 from kehu_vetting.qualifications.facts import (
@@ -40,11 +41,13 @@ class Gathered:
 
     Args:
         file: the customer as vetting knows it.
+        policy_version: of the list of papers in force.
         signatory_known: whether whoever signed the agreement for us is on the staff.
 
     """
 
     file: CustomerFile
+    policy_version: int = INITIAL
     signatory_known: bool = False
 
 
@@ -318,6 +321,7 @@ def _freeze(
         digest=digest,
         vetted=customer,
         satisfied=satisfied,
+        policy_version=context.gathered.policy_version,
     )
 
 

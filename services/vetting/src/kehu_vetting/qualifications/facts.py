@@ -51,7 +51,10 @@ class FinanceFactsNoted(Fact, clause="R3.0"):
 
 
 class BundleFrozen(Fact, clause="R3.1.3"):
-    """What is to be signed now: a numbered bundle and its digest, with what it satisfies and by which paper."""
+    """What is to be signed now: a numbered bundle and its digest, with what it satisfies and by which paper.
+
+    `policy_version` is that of the list of papers it was held against.
+    """
 
     qualification: str
     customer: str
@@ -59,6 +62,7 @@ class BundleFrozen(Fact, clause="R3.1.3"):
     digest: str
     vetted: VettedCustomer
     satisfied: tuple[Satisfaction, ...]
+    policy_version: int
 
 
 class SignoffsVoided(Fact, clause="R3.1.3"):

@@ -185,8 +185,6 @@ def unfit(form: Form, policy: RequiredDocuments) -> tuple[Shortcoming, ...]:
 
 def _blank_fields(form: Form, policy: RequiredDocuments) -> Iterator[Shortcoming]:
     blank = [field for field in policy.fields if getattr(form, field) in (None, "")]
-    if form.legal_representative and not form.legal_representative.id_number:
-        blank.append("legal_representative.id_number")
     for field in blank:
         yield Shortcoming(field, "missing", "必填,请补充后再提交。", "Required: fill it in, then submit again.")
 

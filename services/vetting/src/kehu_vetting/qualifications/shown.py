@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -17,7 +16,15 @@ from kehu_vetting.customer_files.facts import CustomerFile
 from kehu_vetting.qualifications.chain import ROLES, check_may_sign
 from kehu_vetting.qualifications.decisions import policy_of, vetted
 from kehu_vetting.qualifications.facts import FindingsNoted, Qualification, QualificationWithdrawn, Signatory, Status
-from kehu_vetting.qualifications.form import FinanceFacts, Form, Satisfaction
+from kehu_vetting.qualifications.form import (
+    CreditConclusion,
+    Document,
+    FinanceFacts,
+    Form,
+    SalesChannel,
+    Satisfaction,
+    SettlementUnit,
+)
 from kehu_vetting.qualifications.requirements import Shortcoming, assess
 from kehu_vetting.sight import Sight, mask
 
@@ -90,6 +97,46 @@ class AgreementShown(BaseModel):
     title: str
 
 
+class RepresentativeShown(BaseModel):
+    """The legal representative; masked for auditors, 已删除 where their data was erased."""
+
+    person: str
+    name: str
+    id_number: str | None
+
+
+class FormShown(BaseModel):
+    """F1 as it stands."""
+
+    channel: SalesChannel | None
+    settlement_unit: SettlementUnit | None
+    legal_representative: RepresentativeShown | None
+    capital_fen: int | None
+    scope: str
+    credit: CreditConclusion | None
+    represented: bool
+    documents: list[Document]
+
+    @classmethod
+    def of(cls, form: Form, seen: Sight) -> FormShown:
+        """As somebody with this sight sees it; what blinds the digest is for nobody's eyes."""
+        shown = mask if seen is Sight.MASKED else str
+        person = form.legal_representative
+        representative = person and RepresentativeShown(
+            person=person.person, name=shown(person.name), id_number=person.id_number and shown(person.id_number)
+        )
+        return cls(
+            channel=form.channel,
+            settlement_unit=form.settlement_unit,
+            legal_representative=representative,
+            capital_fen=form.capital_fen,
+            scope=form.scope,
+            credit=form.credit,
+            represented=form.represented,
+            documents=list(form.documents),
+        )
+
+
 class QualificationShown(BaseModel):
     """A qualification as it stands."""
 
@@ -106,7 +153,7 @@ class QualificationShown(BaseModel):
     may_sign: bool = Field(description="Whether whoever asks may sign it now.")
     submitted_by: str | None
     approved_on: date | None
-    form: dict[str, Any]
+    form: FormShown
     finance: FinanceFacts | None
     bundle: BundleShown | None
     lacking: list[ShortcomingShown] = Field(description="What has to be mended before it can be submitted.")
@@ -154,7 +201,7 @@ def describe(
         may_sign=_may_sign(state, file, context),
         submitted_by=state.submitted_by or None,
         approved_on=state.approved_on,
-        form=_form(state.form, seen),
+        form=FormShown.of(state.form, seen),
         finance=state.finance,
         bundle=BundleShown(number=bundle.number, digest=bundle.digest, satisfied=list(bundle.satisfied))
         if bundle
@@ -183,18 +230,6 @@ def _may_sign(state: Qualification, file: CustomerFile, context: Context) -> boo
     except KehuError:
         return False
     return True
-
-
-def _form(form: Form, seen: Sight) -> dict[str, Any]:
-    shown = form.model_dump(mode="json")
-    representative = shown["legal_representative"]
-    if representative:
-        # What makes the digest hard to guess is for nobody's eyes.
-        del representative["blind"]
-        if seen is Sight.MASKED:
-            representative["name"] = mask(representative["name"])
-            representative["id_number"] = representative["id_number"] and mask(representative["id_number"])
-    return shown
 
 
 def _sign_offs(history: Sequence[RecordedFact[Fact]], state: Qualification) -> list[SignOffShown]:
