@@ -371,8 +371,8 @@ async def test_a_fact_from_a_newer_version_stops_the_view_that_folds_it_and_is_n
     follower = world.follower()
     async with following(follower):
         append = await rows_for(world, "tally-new")
-        newer = replace(append.facts[0], type="kehu.Marked.v2")
-        unknown = replace(append.facts[0], id=new_id(), type="kehu.SomethingElse.v1")
+        newer = append.facts[0]._replace(type="kehu.Marked.v2")
+        unknown = append.facts[0]._replace(id=new_id(), type="kehu.SomethingElse.v1")
         await world.store.append(replace(append, facts=[unknown, newer]))
         await until(lambda: answer(follower.stopped == ["view/marks"]))
         done = await world.count("t", Counted(customer="c", amount=5))
