@@ -34,7 +34,6 @@ from kehu_customer_registry.testing import (
     dossier,
 )
 
-
 LONG_AGO = datetime.fromisoformat("0001-01-01T00:00:00+14:00")
 
 
