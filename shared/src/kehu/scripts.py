@@ -39,7 +39,7 @@ class Step(BaseModel):
         service: which service.
         method, path, body: the request; names in braces are replaced.
         edits: path of what is edited: it is read first, and its ETag sent as `If-Match`.
-        keep: names for members of the answer, such as ``{"anhui": "id"}``.
+        keep: names for members of the answer, such as ``{"anhui": "id"}`` or ``{"digest": "bundle.digest"}``.
         until: members that the answer must have; it is asked for again until it has them.
         patient: repeated while it is refused, because another service has not heard of what it is about.
 
@@ -100,7 +100,7 @@ class Player:
                 self.told(step.note)
             answer = await self._until_answered(f"{name}-{number}", step)
             for kept, member in step.keep.items():
-                self.kept[kept] = str(answer[member])
+                self.kept[kept] = str(_member(answer, member))
 
     async def _until_answered(self, key: str, step: Step) -> dict[str, Any]:
         deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
@@ -147,6 +147,12 @@ class Player:
                 return self.kept[name]
             case _:
                 raise ScriptFailed(f"Nothing was kept as {found[0]}.")
+
+
+def _member(answer: Any, path: str) -> Any:
+    for name in path.split("."):
+        answer = answer[name]
+    return answer
 
 
 def contains(answer: Any, wanted: Any) -> bool:
