@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from journeys import CHAIN, E, G, Installation, Journey, N, R, V
@@ -153,18 +154,18 @@ async def test_a_first_visit_takes_two_and_its_record_is_reminded_of(journey: Jo
     at = journey.at
     await journey.registered()
     path = f"/customers/{journey.customer}/visits"
-    today = (await at.today()).isoformat()
-    plan = {"planned_on": today, "visitors": ["li"], "purpose": "了解需求", "preparation": "产品样本与报价单"}
+    tomorrow = (await at.today() + timedelta(days=1)).isoformat()
+    plan = {"planned_on": tomorrow, "visitors": ["li"], "purpose": "了解需求", "preparation": "产品样本与报价单"}
     alone = await at.post("li", E, path, plan)
     assert (alone.status_code, alone.json()["clause"]) == (409, "R6.2.1b")
     planned = await at.post("li", E, path, plan | {"visitors": ["li", "wang"]})
     assert planned.status_code == 201, planned.text
     visit = f"{path}/{planned.json()['visit']}"
-    await at.advance(4)
+    await at.advance(5)
     await at.eventually("li", E, visit, state="overdue")
     await at.eventually("li", N, f"/messages?customer={journey.customer}", items=[{"template": "visit-record-overdue"}])
     record = {
-        "visited_at": f"{today}T10:00:00+08:00",
+        "visited_at": f"{tomorrow}T10:00:00+08:00",
         "attendees": ["li", "wang"],
         "needs": "年度用量约 200 台",
         "next_step": "两周内报价",
