@@ -32,7 +32,7 @@ async def test_a_dossier_is_returned_once_then_passed_listed_and_graded(journey:
     assert (shown["status"], shown["remarks"]) == ("returned", "请补充第二联系人。")
     await journey.step("li", "submit")
     await journey.step("zhao", "pass")
-    listed = await at.eventually("zhao", R, f"/dossiers?q={journey.number}", items=[{"number": journey.number}])
+    listed = await at.eventually("zhao", R, f"/register?q={journey.number}", items=[{"number": journey.number}])
     assert len(listed["items"]) == 1
     grade = await at.eventually("li", G, f"/grades/{journey.customer}", official="C", clause="R5.2.C", provisional=True)
     assert grade["indicative_explained"]["limbs"], grade
