@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,7 +25,7 @@ POLL_SECONDS = 1.0
 #: A look that takes longer is taken for a dead connection.
 _TIMEOUT_SECONDS = 5.0
 _BACKWARDS = "KE010"
-_READ = "SELECT ahead FROM event_store.clock"
+READ = "SELECT ahead FROM event_store.clock"
 
 
 class ClockCannotMove(Refused):
@@ -64,7 +65,7 @@ class Clock:
 
     async def refresh(self) -> None:
         """Take the offset from the database now."""
-        self._take(await self._pool.fetchval(_READ))
+        self._take(await self._pool.fetchval(READ))
 
     async def run(self) -> None:
         """Keep the offset fresh until cancelled: at once when told of a change, else within a second.
@@ -78,12 +79,12 @@ class Clock:
             try:
                 while True:
                     self._hint.clear()
-                    self._take(await connection.fetchval(_READ, timeout=_TIMEOUT_SECONDS))
+                    self._take(await connection.fetchval(READ, timeout=_TIMEOUT_SECONDS))
                     self.healthy = True
                     await _either(self._hint, POLL_SECONDS)
             finally:
                 self.healthy = False
-                if not connection.is_closed():
+                with suppress(asyncpg.InterfaceError):  # a lost connection listens no more
                     await connection.remove_listener(CHANNEL, self._told)
 
     def _told(self, *_: object) -> None:

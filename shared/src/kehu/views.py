@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import asyncpg
@@ -178,7 +178,7 @@ class Follower:
                 else:
                     await self._pace.next()
         finally:
-            if not session.is_closed():
+            with suppress(asyncpg.InterfaceError):  # a lost connection listens no more
                 await session.remove_listener(self._channel, self._told)
 
     def _told(self, *_: object) -> None:
