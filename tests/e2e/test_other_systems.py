@@ -1,0 +1,100 @@
+"""The examples of docs/facts.md do what it says: another system reads facts, and publishes one, with aiokafka alone."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+from journeys import G, Installation, Journey, R
+
+from kehu.calendar import Month
+from kehu.ids import new_id
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
+FIFTEEN_MILLION_YUAN = 1_500_000_000
+
+
+async def run(example: str, *arguments: str) -> tuple[int, str]:
+    """Run an example as its reader would; its exit code and everything that it says."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(EXAMPLES / example), *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    out, _ = await process.communicate()
+    return process.returncode or 0, out.decode()
+
+
+async def report(
+    at: Installation, journey: Journey, month: Month, fen: int, message: str, *more: str
+) -> tuple[int, str]:
+    """Report a month as the contract system does."""
+    return await run(
+        "report_volume.py",
+        at.brokers,
+        f"--customer={journey.number}",
+        f"--month={month}",
+        f"--fen={fen}",
+        f"--id={message}",
+        *more,
+    )
+
+
+async def test_a_reader_outside_keeps_a_list_of_customers_and_grades(journey: Journey, tmp_path: Path) -> None:
+    await journey.registered()
+    listed = f"{journey.number} {journey.name} C"
+    code, said = await run("read_facts.py", journey.at.brokers, str(tmp_path / "list.db"), "--idle=5")
+    assert code == 0, said
+    assert "kehu.CustomerRegistered.v1 R4.3 customer-" in said
+    assert listed in said
+    # The group goes on where it was: nothing has its effect twice, and the list stays.
+    code, said = await run("read_facts.py", journey.at.brokers, str(tmp_path / "list.db"), "--idle=5")
+    assert code == 0, said
+    assert f"customer-{journey.customer}" not in said
+    assert listed in said
+
+
+async def test_a_reader_that_misses_facts_reads_its_partition_again(journey: Journey, tmp_path: Path) -> None:
+    """Guard: the gap check in read_facts.py. The list is lost while the group keeps its place."""
+    await journey.registered()
+    await run("read_facts.py", journey.at.brokers, str(tmp_path / "lost.db"), "--idle=5")
+    await journey.step("li", "changes", {"region": "浙江"})
+    code, said = await run("read_facts.py", journey.at.brokers, str(tmp_path / "new.db"), "--idle=5")
+    assert code == 0, said
+    assert said.index("kehu.CustomerRegistered.v1 R4.3 customer-" + journey.customer) < said.index(
+        "kehu.CustomerChanged.v1 R4.4 customer-" + journey.customer
+    )
+    assert f"{journey.number} {journey.name}" in said
+
+
+async def test_a_report_from_another_system_changes_a_grade(journey: Journey) -> None:
+    at = journey.at
+    await journey.registered()
+    await journey.activated()
+    first_full_month = Month.of(await at.today()) + 1
+    await at.advance(130)
+    code, said = await report(at, journey, first_full_month, FIFTEEN_MILLION_YUAN, f"HT-{new_id()}")
+    assert (code, said) == (
+        0,
+        f"recorded: {journey.customer} {first_full_month} {FIFTEEN_MILLION_YUAN} fen, late\n",
+    )
+    grade = await at.eventually("li", G, f"/grades/{journey.customer}", indicative="A", official="C", drifting=True)
+    assert grade["indicative_explained"]["clause"] == "R5.2.A"
+
+
+async def test_what_is_refused_is_told_to_its_sender_and_what_is_repeated_changes_nothing(journey: Journey) -> None:
+    at = journey.at
+    await journey.registered()
+    month = Month.of(await at.today()) - 1
+    message = f"HT-{new_id()}"
+    stranger = await report(at, journey, month, 100, message, "--source=/nobody-knows")
+    assert stranger[0] == 1
+    assert stranger[1].startswith("refused: source-not-allowed")
+    assert (await report(at, journey, month, 100, message))[0] == 0
+    repeated = await report(at, journey, month, 100, message, "--wait=3")
+    assert repeated[0] == 2
+    other = await report(at, journey, month, 101, f"HT-{new_id()}")
+    assert other[0] == 1
+    assert other[1].startswith("refused: already-reported R5.3.5")
+    shown = await at.get("li", R, f"/volumes/{journey.customer}")
+    assert [(one["month"], one["amount_fen"]) for one in shown["months"]] == [(str(month), 100)]
