@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from kehu.text import Line, Paragraph
+from kehu.text import PARAGRAPH_LENGTH, Line, Paragraph
 
 #: More than any delegation: a longer list is a mistake.
 _MOST_PEOPLE = 50
@@ -35,7 +35,11 @@ Moment = Annotated[
     AwareDatetime,
     Field(ge=datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC), le=datetime(_LAST_YEAR, 12, 31, tzinfo=UTC)),
 ]
-Filled = Annotated[Paragraph, AfterValidator(_filled)]
+Filled = Annotated[
+    Paragraph,
+    AfterValidator(_filled),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": PARAGRAPH_LENGTH}),
+]
 
 
 class _Form(BaseModel):

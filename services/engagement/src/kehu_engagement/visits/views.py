@@ -181,7 +181,6 @@ def _visible(actor: Actor) -> Conditions:
 
 
 _OPEN = f"v.state IN ({', '.join(repr(status.value) for status in OPEN)})"
-#: Each filter with its condition; a state names its index where there is one.
 _FILTERS = {
     "customer": "v.customer = {}",
     "visitor": "v.people @> ARRAY[{}]",
@@ -198,6 +197,7 @@ def _wanted(actor: Actor, filters: Filters) -> Conditions:
     for name, condition in _FILTERS.items():
         if (value := getattr(filters, name)) is not None:
             conditions.add(condition, value)
+    # What the partial indexes visits_open and visits_unplanned are made for, in their own words.
     if filters.state in OPEN:
         conditions.add(_OPEN)
     if filters.planned is False:
