@@ -84,7 +84,8 @@ class World:
         await self.publish(DOSSIERS, customer, CustomerRegistered(**fields | changes))
 
         async def known() -> bool:
-            return (await self.ask("GET", f"/credit/{customer}", "fang")).status_code == 200
+            # By its number: that is found through a view, which comes a moment after the fact.
+            return (await self.ask("GET", f"/credit/K-{customer}", "fang")).status_code == 200
 
         await until(known)
 
