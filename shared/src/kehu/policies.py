@@ -183,7 +183,10 @@ def propose_policy(kind: PolicyKind[Any], command: ProposePolicy, history: Polic
     try:
         data = kind.model.model_validate(dict(command.data))
     except ValidationError as error:
-        fields = [{"field": ".".join(map(str, one["loc"])), "problem": one["msg"]} for one in error.errors()]
+        fields = [
+            {"field": ".".join(map(str, ("body", "data", *one["loc"]))), "code": one["type"], "detail": one["msg"]}
+            for one in error.errors()
+        ]
         raise Invalid(
             f"政策数据不符合“{kind.name}”的格式,请按 errors 中所列字段修改。",
             f"The data does not fit the policy {kind.name}: mend the fields listed in errors.",
