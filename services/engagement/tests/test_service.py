@@ -232,7 +232,7 @@ async def test_a_grade_that_comes_first_is_kept_until_the_customer_is_known(worl
     refused(await world.plan("c1"), 404, "customer-unknown", "R4.3")
     await world.register("c1")
     standing = await world.get("/customers/c1")
-    assert (standing["name"], standing["grade"], standing["is_new"]) == ("c1 商贸有限公司", "B", True)
+    assert (standing["name"], standing["grade"], standing["new"]) == ("c1 商贸有限公司", "B", True)
     assert (standing["visits_wanted"], standing["visits_made"], standing["visits_open"]) == (1, 0, 0)
 
 
@@ -291,7 +291,7 @@ async def test_a_visit_is_recorded_on_its_day_and_makes_the_customer_known(world
     assert (shown["state"], form_shown["first_visit"], form_shown["late"]) == ("logged", True, False)
     assert (form_shown["needs"], form_shown["next_step"], form_shown["deviations"]) == ("明年增订", "寄报价", [])
     standing = await world.get("/customers/c1")
-    assert (standing["is_new"], standing["visits_made"]) == (False, 1)
+    assert (standing["new"], standing["visits_made"]) == (False, 1)
 
 
 async def test_one_alone_on_a_first_visit_is_recorded_and_the_customer_stays_new(world: World) -> None:
@@ -301,7 +301,7 @@ async def test_one_alone_on_a_first_visit_is_recorded_and_the_customer_stays_new
     (row,) = (await world.get("/visits?customer=c2"))["items"]
     assert (row["state"], row["first_visit"], row["customer_name"]) == ("logged", False, "c2 商贸有限公司")
     assert [(one["code"], one["clause"]) for one in row["deviations"]] == [("first-visit-short", "R6.2.1b")]
-    assert (await world.get("/customers/c2"))["is_new"]
+    assert (await world.get("/customers/c2"))["new"]
     refused(await world.plan("c2", visitors=["lin"]), 409, "first-visit-short", "R6.2.1b")
 
 
@@ -336,7 +336,7 @@ async def test_unplanned_visits_are_shown_and_counted(world: World) -> None:
         ("c1", True, ["unplanned-registered-later"]),
     ]
     assert {row["reason"] for row in rows} == {"路过"}
-    assert (await world.get("/customers/c2"))["is_new"], "a visit without F6 is no first visit"
+    assert (await world.get("/customers/c2"))["new"], "a visit without F6 is no first visit"
     counts = await world.get("/visits/unplanned?department=east", "sun")
     assert counts["items"] == [
         {"department": "east", "person": "lin", "visits": 3, "to_new_customers": 1, "registered_later": 1}
@@ -455,7 +455,7 @@ async def test_who_is_leaving_finishes_open_work_only(world: World) -> None:
     refused(await world.finish("c2:open", "cancel", reason="改期"), 403, "departing", "R4.6")
     assert (await world.record("c2:open")).status_code == 200
     assert (await world.get("/visits"))["items"] == []
-    assert not (await world.get("/customers/c2", "sun"))["is_new"]
+    assert not (await world.get("/customers/c2", "sun"))["new"]
 
 
 # --- what others read, and what nobody should send -------------------------------------------------------------------

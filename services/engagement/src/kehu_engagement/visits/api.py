@@ -145,7 +145,7 @@ class StandingShown(BaseModel):
     owner: str
     collaborators: list[str]
     grade: Grade | None
-    is_new: bool = Field(description="The next visit is the first one, and takes two marketing employees (R6.2.1b).")
+    new: bool = Field(description="The next visit is the first one, and takes two marketing employees (R6.2.1b).")
     quarter: Quarter
     visits_wanted: int = Field(description="A quarter, by the customer's grade (R6.2.1a).")
     visits_made: int = Field(description="In this quarter.")
@@ -230,7 +230,7 @@ async def show_standing(customer: StreamId, request: Acting) -> StandingShown:
         owner=relation.owner,
         collaborators=list(relation.collaborators),
         grade=relation.grade,
-        is_new=state.is_new,
+        new=state.is_new,
         quarter=quarter,
         visits_wanted=visiting(context).frequency.of(relation.grade),
         visits_made=state.made_in(quarter),
