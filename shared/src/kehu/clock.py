@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -84,8 +83,8 @@ class Clock:
                     await _either(self._hint, POLL_SECONDS)
             finally:
                 self.healthy = False
-                with suppress(asyncpg.InterfaceError):  # a lost connection listens no more
-                    await connection.remove_listener(CHANNEL, self._told)
+                # Whatever state it is in: nobody else gets a connection that still listens.
+                connection.terminate()
 
     def _told(self, *_: object) -> None:
         self._hint.set()

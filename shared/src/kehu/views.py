@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
@@ -43,6 +43,7 @@ _INFRASTRUCTURE = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what is left of a connection that was lost in the middle of something
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -178,8 +179,8 @@ class Follower:
                 else:
                     await self._pace.next()
         finally:
-            with suppress(asyncpg.InterfaceError):  # a lost connection listens no more
-                await session.remove_listener(self._channel, self._told)
+            # Whatever state it is in: nobody else gets a connection that still listens, or holds the lock.
+            session.terminate()
 
     def _told(self, *_: object) -> None:
         self._pace.hint()
