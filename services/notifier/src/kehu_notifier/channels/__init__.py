@@ -1,0 +1,1 @@
+"""Channels: how a message leaves, or does not leave, this machine."""

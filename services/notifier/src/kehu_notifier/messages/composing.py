@@ -1,0 +1,129 @@
+"""A message put together at the moment of sending: who it goes to, what it says, and whether it still should go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from kehu.event_store import Connection
+from kehu.phones import PhoneKind, phone_kind
+from kehu.policies import INITIAL, Policies
+from kehu_notifier.channels.channel import Outgoing
+from kehu_notifier.messages.decisions import Readiness
+from kehu_notifier.messages.facts import MessagePrepared
+from kehu_notifier.templates.policy import TEMPLATES, Outlet, Template, Templates
+from kehu_notifier.templates.rendering import CannotRenderError, render
+
+_MAINLAND = "+86"
+
+# Uses the primary key of notices.
+_WAITS = "SELECT NOT coalesce(bool_or(ended), false) FROM notices WHERE thing = $1 AND reason = $2 AND template = $3"
+_CUSTOMER = "SELECT number, name FROM customers WHERE customer = $1"
+_EMPLOYEE = """
+SELECT number AS address, name_personal AS name, ended OR coalesce(last_day < $2, false) AS gone
+FROM staff WHERE person = $1
+"""
+# Uses the primary key of customer_contacts.
+_CONTACT = """
+SELECT phone_personal AS address, name_personal AS name, false AS gone
+FROM customer_contacts WHERE customer = $1 AND person = $2 ORDER BY place LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Somebody as they are known now. `address` is a phone, or the staff number (which is the WeCom id)."""
+
+    name: str
+    address: str
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was looked up for a message."""
+
+    waits: bool
+    recipient: Recipient | None
+    customer_number: str = ""
+    customer_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message put together: whether it should go, and what would."""
+
+    readiness: Readiness
+    outgoing: Outgoing | None = None
+
+
+async def look_up(connection: Connection, prepared: MessagePrepared, today: date) -> Found:
+    """What sending a message needs to know now; holds personal data, for this alone."""
+    waits = await connection.fetchval(_WAITS, prepared.thing, prepared.reason, prepared.template)
+    customer = await connection.fetchrow(_CUSTOMER, prepared.customer)
+    if prepared.recipient_kind == "employee":
+        row = await connection.fetchrow(_EMPLOYEE, prepared.recipient, today)
+    else:
+        row = await connection.fetchrow(_CONTACT, prepared.customer, prepared.recipient)
+    return Found(
+        waits=bool(waits),
+        recipient=Recipient(row["name"], row["address"], row["gone"]) if row else None,
+        customer_number=customer["number"] if customer else "",
+        customer_name=customer["name"] if customer else "",
+    )
+
+
+async def wording(policies: Policies, prepared: MessagePrepared) -> Template:
+    """The template in the words of the version that the message was requested under."""
+    if prepared.template_version == INITIAL:
+        return TEMPLATES.initial.of(prepared.template)
+    history, _ = await policies.history(TEMPLATES.name)
+    version = Templates.model_validate(dict(history.version(prepared.template_version).data))
+    return version.of(prepared.template)
+
+
+def compose(
+    prepared: MessagePrepared, template: Template, found: Found, *, sign_name: str, longest: int, channel_there: bool
+) -> Letter:
+    """Put a message together. Pure.
+
+    Args:
+        prepared: what is known of it since its request.
+        template: its words.
+        found: what was looked up just now.
+        sign_name: stands in 【】 before an SMS.
+        longest: characters of a value in an SMS.
+        channel_there: whether its channel is set up.
+
+    """
+    recipient = found.recipient
+    if recipient is None or recipient.gone:
+        return Letter(Readiness(channel_there=channel_there, waits=found.waits, recipient_gone=True))
+    address = address_in(prepared.outlet, recipient.address)
+    values = {
+        "customer_number": found.customer_number,
+        "customer_name": found.customer_name,
+        "recipient_name": recipient.name,
+        **prepared.values,
+    }
+    try:
+        rendered = render(template, values, longest=longest)
+    except CannotRenderError as error:
+        return Letter(Readiness(channel_there=channel_there, waits=found.waits, cannot_render=error.problem))
+    outgoing = Outgoing(
+        message=prepared.message,
+        recipient=prepared.recipient,
+        to=address or "",
+        text=f"【{sign_name}】{rendered.text}" if prepared.outlet == "sms" else rendered.text,
+        variables=rendered.variables,
+        provider_template=template.sms_code,
+    )
+    ready = Readiness(channel_there=channel_there, waits=found.waits, has_address=address is not None)
+    return Letter(ready, outgoing)
+
+
+def address_in(outlet: Outlet, address: str) -> str | None:
+    """The address as a channel takes it; None where it is none of that channel's: an SMS goes to mainland mobiles."""
+    if outlet == "sms" and not (address.startswith(_MAINLAND) and phone_kind(address) is PhoneKind.MOBILE):
+        return None
+    return address or None

@@ -1,0 +1,1 @@
+"""Notices: what somebody is to be told, and who that is."""

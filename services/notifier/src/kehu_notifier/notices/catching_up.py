@@ -1,0 +1,87 @@
+"""Addresses those who turn up after the need to tell them was noted: an owner, a contact, somebody given the role.
+
+The topics of the staff, of customers and of what happens to them come in no order between them. Whatever came first,
+this loop sees in the views that somebody is still to be told, and decides it again as the reaction did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from uuid import UUID
+
+import structlog
+
+from kehu.deciding import Context, system_actor
+from kehu.facts import START
+from kehu.parts import Running
+from kehu_notifier.notices.company import look_up
+from kehu_notifier.notices.decisions import address
+from kehu_notifier.notices.facts import NOTICES
+from kehu_notifier.notices.views import NOTICES_VIEW
+
+log = structlog.get_logger(__name__)
+
+#: Seconds between looks: the usual need is addressed by the reaction itself, at once.
+POLL_SECONDS = 1.0
+#: Needs addressed between two looks at the view.
+PAGE = 100
+_VIEW_SECONDS = 5.0
+
+# Uses notices_open, the primary keys of the other tables and staff_grants_role. A need for certain persons is never
+# open: they are addressed when it is noted.
+_LEFT = """
+SELECT DISTINCT n.thing, n.customer, n.reason, n.correlation FROM notices n
+WHERE n.open AND n.audience <> 'persons' AND CASE n.audience
+    WHEN 'owner' THEN
+        EXISTS (SELECT FROM customers c WHERE c.customer = n.customer AND c.owner <> ALL (n.barred))
+    WHEN 'main_contact' THEN
+        EXISTS (SELECT FROM customer_contacts k WHERE k.customer = n.customer)
+    WHEN 'role' THEN
+        EXISTS (
+            SELECT FROM staff_grants g JOIN staff s ON s.person = g.person
+            WHERE (g.role = n.role OR (g.role = n.stand_in AND n.told = '{}'))
+              AND (n.department IS NULL OR g.department IN ('', n.department))
+              AND s.last_day IS NULL AND NOT s.ended
+              AND g.person <> ALL (n.told) AND g.person <> ALL (n.barred)
+        )
+    ELSE false
+END
+ORDER BY n.thing, n.reason LIMIT $1
+"""
+
+
+async def address_whoever_turns_up(running: Running) -> None:
+    """Do so until cancelled. Any number of processes may: who comes second finds nothing left to say."""
+    while True:
+        if not await address_page(running):
+            await asyncio.sleep(POLL_SECONDS)
+
+
+async def address_page(running: Running) -> int:
+    """Address some of those left, and wait until the view shows it; how many needs moved."""
+    rows = await running.pool.fetch(_LEFT, PAGE)
+    if not rows:
+        return 0
+    now = running.clock.now()
+    policies = await running.policies.in_force(now)
+    actor = system_actor(running.service.name, "catching-up")
+    moved, position = 0, START
+    for row in rows:
+        reason: UUID = row["reason"]
+        async with running.pool.acquire() as connection:
+            company = await look_up(connection, row["customer"])
+        done = await running.commands.handle(
+            NOTICES,
+            row["thing"],
+            partial(address, reason),
+            Context(actor, now, policies, company),
+            correlation=row["correlation"],
+            causation=reason,
+        )
+        if done.position > position:
+            moved, position = moved + 1, done.position
+    if moved:
+        log.info("notices.caught_up", needs=moved)
+        await running.follower.wait_for(position, _VIEW_SECONDS, view=NOTICES_VIEW.name)
+    return moved
