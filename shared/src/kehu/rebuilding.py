@@ -341,27 +341,38 @@ class _Rebuild:
     async def _fold(self, pages: AsyncGenerator[list[StoredFact]], seconds: float = math.inf) -> int:
         """Apply pages to the new tables, each in a transaction; how many facts there were.
 
+        A page is read and decoded while the one before it is applied.
+
         Raises:
             _SwapTooLongError: after so many seconds; what is left comes with the next fold.
 
         """
         folded = 0
         end = time.monotonic() + seconds
-        async for rows in pages:
-            wanted = [row for row in rows if folds(self._view.apply, row.type)]
-            facts = await self._running.codec.decode(wanted)
-            try:
-                await self._apply(facts)
-            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever a projection raises; the fact is looked for and named
-                await self._name_the_fact(facts, error)
-            folded += len(rows)
-            self._done += len(rows)
-            self._progress(self._done, max(self._done, self._total))
-            if time.monotonic() > end:
-                raise _SwapTooLongError
+        applying: asyncio.Task[None] | None = None
+        try:
+            async for rows in pages:
+                facts = await self._running.codec.decode([row for row in rows if folds(self._view.apply, row.type)])
+                if applying is not None:
+                    await applying
+                applying = asyncio.create_task(self._apply_page(facts, len(rows)))
+                folded += len(rows)
+                if time.monotonic() > end:
+                    raise _SwapTooLongError
+        finally:
+            if applying is not None:
+                await applying
         return folded
+
+    async def _apply_page(self, facts: Sequence[RecordedFact[Fact]], rows: int) -> None:
+        try:
+            await self._apply(facts)
+        except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a projection raises; the fact is looked for and named
+            await self._name_the_fact(facts, error)
+        self._done += rows
+        self._progress(self._done, max(self._done, self._total))
 
     async def _apply(self, facts: Sequence[RecordedFact[Fact]]) -> None:
         async with self._running.pool.acquire() as connection, connection.transaction():
