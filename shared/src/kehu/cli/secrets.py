@@ -46,6 +46,9 @@ def secrets(
     if share is None:
         return
     _copy(directory, share / "owner", [password_file(OWNER_ROLE)], user)
+    # PostgreSQL's image reads it as a user whose number differs from image to image; nobody else mounts that folder.
+    (share / "owner").chmod(0o755)
+    (share / "owner" / password_file(OWNER_ROLE)).chmod(0o444)
     for name in names:
         _copy(directory, share / name, [password_file(service_role(name)), MASTER_KEY, TOKEN_ISSUER_PUBLIC], user)
     print(f"{len(names) + 1} folders of secrets are in {share}.")
