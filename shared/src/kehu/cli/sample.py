@@ -21,6 +21,7 @@ from kehu.settings import Settings
 #: Names the directory of the scripts where they do not come with a checkout (containers).
 PLACE = "KEHU_SAMPLES"
 _FIRST_MESSAGES = 12
+_TABLE_WIDTH = 120
 
 
 def sample() -> None:
@@ -28,7 +29,13 @@ def sample() -> None:
 
     It may be run again: what is there already is not made twice.
     """
-    asyncio.run(load_sample(find_addresses(), find_settings(), Console()))
+    asyncio.run(load_sample(find_addresses(), find_settings(), wide_console()))
+
+
+def wide_console() -> Console:
+    """Return a console on which the tables of a sample fit, also where their output goes into a file."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_TABLE_WIDTH)
 
 
 async def load_sample(addresses: Mapping[str, str], settings: Settings, console: Console) -> None:

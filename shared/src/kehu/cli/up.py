@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
-from kehu.cli.sample import load_sample
+from kehu.cli.sample import load_sample, wide_console
 from kehu.cli.session import DIRECTORY
 from kehu.supervising import Running, run_up
 
@@ -30,4 +29,4 @@ def up(
 
 
 async def _load_sample(running: Running) -> None:
-    await load_sample(running.services, running.settings(), Console())
+    await load_sample(running.services, running.settings(), wide_console())
