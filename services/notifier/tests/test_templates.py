@@ -1,0 +1,87 @@
+"""What messages say: the words that come with the software, and whatever 市场部 makes of them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from kehu_notifier.templates.policy import (
+    LIVE_VARIABLES,
+    TOLD_VARIABLES,
+    WORDS,
+    Template,
+    TemplateName,
+    Templates,
+)
+from kehu_notifier.templates.rendering import CannotRenderError, cut, render
+
+LONGEST = 35
+SMS = WORDS[TemplateName.CUSTOMER_ACTIVATED]
+TURN = WORDS[TemplateName.TURN_TO_SIGN]
+
+
+def test_every_template_comes_with_words_that_use_known_variables_only() -> None:
+    assert set(WORDS) == set(TemplateName)
+    assert Templates(templates=dict(WORDS)).templates == WORDS
+
+
+def test_employees_read_both_languages_each_in_its_own_words() -> None:
+    values = {"customer_number": "K1", "customer_name": "甲乙", "step": "finance"}
+    told = render(TURN, values, longest=LONGEST)
+    zh, en = told.text.splitlines()
+    assert zh == "客户 K1 甲乙 的资质审核轮到您办理：财务部复核。"
+    assert en == "The qualification of K1 甲乙 waits for you: finance's re-check."
+
+
+def test_an_sms_is_chinese_with_its_values_cut() -> None:
+    told = render(SMS, {"recipient_name": "王小明", "customer_name": "甲" * 40}, longest=LONGEST)
+    assert told.variables == {"recipient_name": "王小明", "customer_name": "甲" * 34 + "…"}
+    assert told.text.startswith("尊敬的王小明：甲")
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"recipient_name": "王小明"}, "variable-missing"),
+        ({"recipient_name": "王小明", "customer_name": " \n"}, "variable-empty"),
+    ],
+)
+def test_a_value_that_is_missing_or_blank_cannot_be_sent(values: dict[str, str], problem: str) -> None:
+    with pytest.raises(CannotRenderError) as refused:
+        render(SMS, values, longest=LONGEST)
+    assert (refused.value.problem, refused.value.variable) == (problem, "customer_name")
+
+
+@given(st.dictionaries(st.sampled_from(sorted(LIVE_VARIABLES)), st.text()), st.integers(2, LONGEST))
+def test_an_sms_has_values_of_one_character_to_the_longest_or_is_not_made(values: dict[str, str], longest: int) -> None:
+    try:
+        told = render(SMS, values, longest=longest)
+    except CannotRenderError:
+        return
+    assert all(1 <= len(value) <= longest for value in told.variables.values())
+    assert all("\n" not in value for value in told.variables.values())
+    # Whatever stands in a value, braces included, is not taken for another place.
+    first, second = told.variables["recipient_name"], told.variables["customer_name"]
+    assert told.text == SMS.zh.replace("{recipient_name}", "\0").replace("{customer_name}", second).replace("\0", first)
+
+
+@given(st.text(min_size=1), st.integers(2, LONGEST))
+def test_what_is_cut_off_shows(value: str, longest: int) -> None:
+    told = cut(value, longest)
+    assert told == " ".join(value.split()) or (len(told) == longest and told.endswith("…"))
+
+
+def test_a_version_words_anew_what_it_names_and_leaves_the_rest() -> None:
+    worded = Template(channel="wecom", zh="请签：{customer_name} {step}", expires_after_hours=1)
+    version = Templates(templates={TemplateName.TURN_TO_SIGN: worded})
+    assert version.of(TemplateName.TURN_TO_SIGN) == worded
+    assert version.of(TemplateName.GRADE_DRIFT) == WORDS[TemplateName.GRADE_DRIFT]
+
+
+@pytest.mark.parametrize("text", ["{grade}", "{unknown}", "{customer_name", "}", "{customer_name.owner}", "{}"])
+def test_words_with_other_places_than_the_known_are_refused(text: str) -> None:
+    assert "grade" not in TOLD_VARIABLES[TemplateName.TURN_TO_SIGN]
+    with pytest.raises(ValidationError, match="turn-to-sign"):
+        Templates(templates={TemplateName.TURN_TO_SIGN: Template(channel="wecom", zh=text, expires_after_hours=1)})
