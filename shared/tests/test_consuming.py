@@ -37,6 +37,9 @@ from kehu.testing.pair import BOX, COUNTER, MAKER, PAIR, PARTNER, Member, ThingM
 from kehu.testing.platform import Platform, Postgres
 from kehu.topics import ensure_topics, owned_topics
 
+# aiokafka drops a connection that it was still making when its client is stopped; the collector closes it.
+pytestmark = pytest.mark.filterwarnings("ignore:Unclosed AIOKafkaConnection:ResourceWarning")
+
 PATIENCE = 60
 #: The view's table refuses it: only a person can mend that.
 TOO_LARGE = 2_000_000
