@@ -14,6 +14,17 @@ TIMEOUT = httpx2.Timeout(10.0, connect=5.0)
 _SERVER_ERROR = 500
 
 
+def provider_client(timeout: httpx2.Timeout = TIMEOUT) -> httpx2.AsyncClient:
+    """A client for calls to providers.
+
+    No connection is used for a second message: an answer that a provider or proxy sends twice would be taken for that
+    to the next one.
+    """
+    return httpx2.AsyncClient(
+        timeout=timeout, limits=httpx2.Limits(max_keepalive_connections=0), follow_redirects=False
+    )
+
+
 class NotAnsweredError(Exception):
     """There is no answer that could be read.
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
-import httpx2
-
 from kehu.parts import Running
 from kehu_notifier.channels.aliyun import AliyunSms
-from kehu_notifier.channels.calling import TIMEOUT
+from kehu_notifier.channels.calling import provider_client
 from kehu_notifier.channels.channel import Channel
 from kehu_notifier.channels.sandbox import Sandbox
 from kehu_notifier.channels.wecom import WeCom
@@ -24,7 +22,7 @@ async def open_channels(running: Running, settings: NotifierSettings) -> AsyncGe
         kehu.settings.MissingSecretError: a channel is set up, and the file with its secret is not there.
 
     """
-    async with httpx2.AsyncClient(timeout=TIMEOUT, follow_redirects=False) as client:
+    async with provider_client() as client:
         channels: dict[str, Channel] = {"sandbox": Sandbox(running.pool)}
         if "sms" in settings.outlets:
             secret = running.settings.secret(SMS_SECRET)
