@@ -130,8 +130,22 @@ async def _service(connection: asyncpg.Connection, service: Service) -> None:
             f" GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {service.role};"
             f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT USAGE ON SEQUENCES TO {service.role}"
         )
-    await _apply_once(connection, _folder("kehu", "migrations_platform"), service.schema)
+    platform = _folder("kehu", "migrations_platform")
+    _check_names_differ(platform, service.migrations)
+    await _apply_once(connection, platform, service.schema)
     await _apply_once(connection, service.migrations, service.schema)
+
+
+def _check_names_differ(platform: Path, own: Path) -> None:
+    """Both are applied to one schema, where a file counts as applied by its name.
+
+    Raises:
+        ValueError: two files have the same name; the second would never be applied.
+
+    """
+    same = {file.stem for file in platform.glob("*.sql")} & {file.stem for file in own.glob("*.sql")}
+    if same:
+        raise ValueError(f"Rename {', '.join(sorted(same))} in {own}: the platform has a migration of that name.")
 
 
 def _folder(package: str, name: str) -> Path:

@@ -210,6 +210,16 @@ class Service:
         return wanted
 
 
+def migrations_beside(app: str) -> Path:
+    """The folder of a service's migrations, from its ``app.py``'s ``__file__``.
+
+    In the wheel they lie inside the package, in the source tree beside `src`.
+    """
+    package = Path(app).parent
+    installed = package / "migrations"
+    return installed if installed.is_dir() else package.parents[1] / "migrations"
+
+
 def find_services() -> dict[str, Service]:
     """Every installed service by its name (entry points of the group ``kehu.services``), in the order of names."""
     found = sorted(entry_points(group="kehu.services"), key=lambda point: point.name)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-from pathlib import Path
-
 from kehu.identity import STAFF_SERVICE, staff_view
-from kehu.service import Feature, Service
+from kehu.policy_api import policy_router
+from kehu.service import Feature, Service, migrations_beside
 from kehu_customer_registry.dossiers import api as dossiers_api
 from kehu_customer_registry.dossiers import register
 from kehu_customer_registry.dossiers.facts import DOSSIERS
@@ -20,18 +18,10 @@ from kehu_customer_registry.volumes.decisions import VOLUME_REPORTING
 from kehu_customer_registry.volumes.facts import VOLUMES
 from kehu_customer_registry.volumes.reactions import INBOUND
 
-
-def _migrations() -> Path:
-    """In the wheel they lie inside the package, in the source tree beside `src`."""
-    package = Path(str(files("kehu_customer_registry")))
-    installed = package / "migrations"
-    return installed if installed.is_dir() else package.parents[1] / "migrations"
-
-
 service = Service(
     name=STAFF_SERVICE,
     title="客户档案 customer registry",
-    migrations=_migrations(),
+    migrations=migrations_beside(__file__),
     features=[
         Feature(
             "staff",
@@ -41,6 +31,7 @@ service = Service(
             router=staff_api.router,
             workers=[appoint_first_admins],
         ),
+        Feature("policies", router=policy_router()),
         Feature("dossiers", categories=[DOSSIERS], router=dossiers_api.router),
         Feature("register", views=[REGISTER], router=register.router),
         Feature(

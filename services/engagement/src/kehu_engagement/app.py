@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from kehu.identity import staff_view
-from kehu.service import Feature, Service
+from kehu.policy_api import policy_router
+from kehu.service import Feature, Service, migrations_beside
 from kehu_engagement.visits import api as visits_api
 from kehu_engagement.visits.facts import VISITS
 from kehu_engagement.visits.overdue import F7_OVERDUE
@@ -16,17 +15,12 @@ from kehu_engagement.visits.views import VISITS_VIEW
 NAME = "engagement"
 
 
-def _migrations() -> Path:
-    here = Path(__file__).parent
-    installed = here / "migrations"
-    return installed if installed.is_dir() else here.parents[1] / "migrations"
-
-
 service = Service(
     name=NAME,
     title="客户维护 / Engagement",
     features=[
         Feature("staff", views=[staff_view(NAME)]),
+        Feature("policies", router=policy_router()),
         Feature(
             "visits",
             categories=[VISITS],
@@ -37,5 +31,5 @@ service = Service(
             router=visits_api.router,
         ),
     ],
-    migrations=_migrations(),
+    migrations=migrations_beside(__file__),
 )

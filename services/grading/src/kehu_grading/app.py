@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from kehu.facts import RecordedFact
 from kehu.identity import staff_view
-from kehu.service import Done, Due, Feature, Schedule, Service
+from kehu.policy_api import policy_router
+from kehu.service import Done, Due, Feature, Schedule, Service, migrations_beside
 from kehu_grading.grades import api as grades_api
 from kehu_grading.grades.decisions import review
 from kehu_grading.grades.facts import GRADES, GradeReviewed
@@ -34,17 +33,12 @@ MONTH_CLOSES = Schedule(
 )
 
 
-def _migrations() -> Path:
-    here = Path(__file__).parent
-    installed = here / "migrations"
-    return installed if installed.is_dir() else here.parents[1] / "migrations"
-
-
 service = Service(
     name=NAME,
     title="客户分类 / Grading",
     features=[
         Feature("staff", views=[staff_view(NAME)]),
+        Feature("policies", router=policy_router()),
         Feature("rules", policies=[GRADING]),
         Feature(
             "grades",
@@ -57,5 +51,5 @@ service = Service(
         ),
         Feature("what-if", router=what_if_api.router),
     ],
-    migrations=_migrations(),
+    migrations=migrations_beside(__file__),
 )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from kehu.identity import staff_view
-from kehu.service import Feature, Service
+from kehu.policy_api import policy_router
+from kehu.service import Feature, Service, migrations_beside
 from kehu_notifier.customers.views import CUSTOMERS_VIEW
 from kehu_notifier.messages import api as messages_api
 from kehu_notifier.messages.facts import MESSAGES
@@ -23,13 +22,6 @@ from kehu_notifier.templates.policy import TEMPLATES
 NAME = "notifier"
 
 
-def _migrations() -> Path:
-    """In the wheel they lie inside the package, in the source tree beside `src`."""
-    here = Path(__file__).parent
-    installed = here / "migrations"
-    return installed if installed.is_dir() else here.parents[1] / "migrations"
-
-
 def build(settings: NotifierSettings) -> Service:
     """The service with the channels that its settings name."""
     return Service(
@@ -37,6 +29,7 @@ def build(settings: NotifierSettings) -> Service:
         title="消息通知 / Notifier",
         features=[
             Feature("staff", views=[staff_view(NAME)]),
+            Feature("policies", router=policy_router()),
             Feature("customers", views=[CUSTOMERS_VIEW]),
             Feature("templates", policies=[TEMPLATES]),
             Feature(
@@ -57,7 +50,7 @@ def build(settings: NotifierSettings) -> Service:
                 workers=[sender(settings)],
             ),
         ],
-        migrations=_migrations(),
+        migrations=migrations_beside(__file__),
     )
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from kehu.calendar import start_of_day
 from kehu.contracts.vetting import AgentActivated, AgreementSigned
 from kehu.facts import RecordedFact
 from kehu.identity import staff_view
-from kehu.service import Done, Due, Feature, Schedule, Service
+from kehu.policy_api import policy_router
+from kehu.service import Done, Due, Feature, Schedule, Service, migrations_beside
 from kehu_vetting.credit import api as credit_api
 from kehu_vetting.credit.facts import CREDIT
 from kehu_vetting.credit.views import CREDIT_VIEW
@@ -42,19 +41,13 @@ AGREEMENT_BEGINS = Schedule(
 )
 
 
-def _migrations() -> Path:
-    """In the wheel they lie inside the package, in the source tree beside `src`."""
-    package = Path(__file__).parent
-    installed = package / "migrations"
-    return installed if installed.is_dir() else package.parents[1] / "migrations"
-
-
 service = Service(
     name=NAME,
     title="客户审核 / Vetting",
-    migrations=_migrations(),
+    migrations=migrations_beside(__file__),
     features=[
         Feature("staff", views=[staff_view(NAME)]),
+        Feature("policies", router=policy_router()),
         Feature("customer-files", categories=[CUSTOMER_FILES], reactions=REACTIONS, views=[CUSTOMER_FILES_VIEW]),
         Feature(
             "qualifications",
