@@ -24,7 +24,7 @@ from kehu.settings import create_secrets
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
 
 RUN_UNTIL_INTERRUPTED = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from kehu.embedded import EmbeddedPlatform
 
@@ -33,6 +33,8 @@ async def main():
         print(platform.postgres.pid, platform.broker.pid, flush=True)
         await asyncio.Event().wait()
 
+# A shell's background job, such as a test run may be, starts with SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 asyncio.run(main())
 """
 

@@ -40,10 +40,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 async def _embedded(directory: Path) -> tuple[asyncio.subprocess.Process, Running]:
-    log = (directory / "up.log").open("wb")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "kehu.cli", "up", "--demonstration", cwd=directory, stdout=log, stderr=log
-    )
+    with (directory / "up.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "kehu.cli", "up", "--demonstration", cwd=directory, stdout=log, stderr=log
+        )
     async with asyncio.timeout(START_SECONDS):
         while (running := Running.read(directory / ".kehu")) is None or not await _ready(running.services):
             assert process.returncode is None, (directory / "up.log").read_text()

@@ -136,10 +136,10 @@ class Commands:
             at = facts[-1].version if facts else 0
             facts += await self._codec.decode(await self._store.read_stream(stream, at))
             version = facts[-1].version if facts else 0
-            if expected is not None and expected != version:
-                raise Conflict(stream, expected, version)
             if must_exist and version == 0:
                 raise NotFound(f"没有找到:{stream_id}。", f"There is no {category.name} {stream_id}.")
+            if expected is not None and expected != version:
+                raise Conflict(stream, expected, version)
             decision = decide(category.fold([recorded.fact for recorded in facts]), context)
             append = await self._prepare(stream, version, decision, origin, idempotency, answer)
             try:

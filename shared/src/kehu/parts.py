@@ -50,7 +50,7 @@ class RestoredLogError(RuntimeError):
     def __init__(self, last: int, following: int) -> None:
         super().__init__(
             f"The log's last transaction is {last}, but the server's next one is {following}: the log comes from a "
-            "logical dump, and readers would skip facts. Load it with `kehu restore`, which numbers it anew."
+            "logical dump, and readers would skip facts. Restore from a physical backup (docs/operating.md)."
         )
 
 
