@@ -409,6 +409,10 @@ async def test_at_night_messages_are_held_until_seven(world: World) -> None:
     await world.told(customer="by-night", state="held")
     await world.register("by-night")  # reviewed before anybody was told
 
+    async def ended() -> bool:
+        return bool(await running.pool.fetchval("SELECT ended FROM notices WHERE thing = 'by-night'"))
+
+    await until(ended)
     await world.clock_to(opens)
     (row,) = await world.told(template="customer-activated")
     shown = await world.get(f"/messages/{row['message']}", "li")  # its customer is theirs

@@ -122,7 +122,7 @@ class Desk:
         rows = await self._running.pool.fetch(_TAKE, self._running.clock.now(), PAGE, LEASE_SECONDS)
         messages = [row["message"] for row in rows]
         if messages:
-            page = asyncio.create_task(self._work(messages), name="messages-page")
+            page = asyncio.create_task(self.work_through(messages), name="messages-page")
             try:
                 await asyncio.shield(page)
             except asyncio.CancelledError:
@@ -130,7 +130,8 @@ class Desk:
                 raise
         return len(messages)
 
-    async def _work(self, messages: Sequence[str]) -> None:
+    async def work_through(self, messages: Sequence[str]) -> None:
+        """Do what is due with messages that this worker has by a lease, and release them."""
         turn = asyncio.Semaphore(AT_ONCE)
         done: dict[str, Position] = {}
 
