@@ -16,7 +16,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 INBOUND = "kehu.inbound.customer-registry"
 FACTS = "kehu.customer-registry"
@@ -47,16 +47,10 @@ async def send(brokers: str, customer: str, data: dict[str, Any], headers: list[
 
 async def facts_from_now(brokers: str) -> AIOKafkaConsumer:
     """Return a reader of Kehu's facts that stands at their end: started before sending, it sees every answer."""
-    reader = AIOKafkaConsumer(bootstrap_servers=brokers)
+    reader = AIOKafkaConsumer(FACTS, bootstrap_servers=brokers)  # without a group it reads every partition
     await reader.start()
-    await reader.topics()  # asks the broker what there is
-    partitions = [TopicPartition(FACTS, number) for number in reader.partitions_for_topic(FACTS) or ()]
-    if not partitions:
-        await reader.stop()
-        raise LookupError(f"There is no topic {FACTS} at {brokers}.")
-    reader.assign(partitions)
-    await reader.seek_to_end(*partitions)
-    for partition in partitions:
+    await reader.seek_to_end()
+    for partition in reader.assignment():
         await reader.position(partition)  # the end as it is now, not as it is when the first record is asked for
     return reader
 
