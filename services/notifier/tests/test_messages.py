@@ -332,6 +332,31 @@ def test_what_was_not_sent_or_is_not_there_is_not_confirmed() -> None:
         confirm([], SUN)
 
 
+ROLES = st.sampled_from(["salesperson", "dept_manager", "vetter", "market_dept", "general_manager", "auditor", "admin"])
+ACTORS = st.builds(
+    Actor,
+    st.sampled_from(["li", "wang", "sun", "p-1", "somebody"]),
+    st.lists(st.builds(Grant, ROLES, st.none() | st.sampled_from(["east", "west"])), max_size=3).map(tuple),
+    departing=st.booleans(),
+)
+
+
+@given(ACTORS, st.sampled_from([SENT, CONTACT_SENT]))
+def test_whoever_confirms_is_the_recipient_or_deals_with_the_customer(actor: Actor, story: list[Fact]) -> None:
+    try:
+        (confirmed,) = confirm(story, actor)
+    except Forbidden:
+        assert actor.id != "sun" or story is CONTACT_SENT
+        return
+    assert isinstance(confirmed, MessageConfirmed)
+    assert confirmed.confirmed_by == actor.id
+    if story is SENT:
+        assert actor.id == "sun"
+    else:
+        assert not actor.departing
+        assert actor.has("dept_manager", department="east") or (actor.id in ("li", "wang") and actor.has("salesperson"))
+
+
 # --- put together ----------------------------------------------------------------------------------------------------
 
 
