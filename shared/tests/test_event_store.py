@@ -297,7 +297,8 @@ async def test_a_reader_beside_sixteen_writers_skips_doubles_and_reorders_nothin
     """Guard: the watermark and the (tx, position) order in read_log.sql."""
     streams = [a_stream() for _ in range(number_of_streams)]
     finished = asyncio.Event()
-    start = (await read_all(store))[-1].position
+    earlier = await read_all(store)
+    start = earlier[-1].position if earlier else START
     storm = asyncio.create_task(_storm(store, pool, streams, finished))
     read: list[StoredFact] = []
     while True:
