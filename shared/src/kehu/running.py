@@ -95,7 +95,7 @@ class Assembly:
             )
             if self.relay.healthy
             else Part(ready=False, state="not relaying: see the log"),
-            "consumers": _part(self.consumers.ready, "consuming", "joining their groups, or stuck: see the log"),
+            "consumers": _part(self.consumers.ready, "consuming", "joining their groups"),
             "follower": _part(
                 self.running.follower.healthy,
                 "following",
