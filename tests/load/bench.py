@@ -1,7 +1,7 @@
-"""Kehu's speed as ratios to its peers, measured in the same run on the same machine: `./kehu bench`.
+"""Kehu's speed as ratios to its peers, measured in the same run on the same machine.
 
 Every row is the median of five ratios; a run of ours and a run of the peer alternate, so a machine that slows down
-slows both. A gate that is not met makes the exit code 1. Absolute figures are printed for information and gate nothing.
+slows both. Absolute figures are printed for information and gate nothing.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ class Row:
 
     Args:
         what: is measured.
-        ours: one run of Kehu; returns operations a second.
+        ours: one run of Kehu; returns operations a second, or milliseconds where `latency`.
         peer: one run of the peer, likewise.
         peer_name: what it is compared with.
-        gate: the least ratio; None where it is a stretch that gates nothing.
+        gate: the least ratio (the greatest, where `latency`); None where nothing is gated.
+        stretch: a better one that is aimed at, and gates nothing.
+        latency: whether figures are milliseconds, of which fewer are better.
 
     """
 
@@ -35,6 +37,12 @@ class Row:
     peer_name: str
     gate: float | None = None
     stretch: float | None = None
+    latency: bool = False
+
+    @property
+    def name(self) -> str:
+        """What `--row` looks for words in."""
+        return f"{self.what} against {self.peer_name}"
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,32 @@ class Result:
     @property
     def met(self) -> bool:
         """Whether the gate holds."""
-        return self.row.gate is None or self.ratio >= self.row.gate
+        if self.row.gate is None:
+            return True
+        return self.ratio <= self.row.gate if self.row.latency else self.ratio >= self.row.gate
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The result as a line of a table, under `HEADINGS`."""
+        row = self.row
+        sign = "<=" if row.latency else ">="
+        return (
+            row.what,
+            row.peer_name,
+            _figure(self.ours, row),
+            _figure(self.peer, row),
+            f"{self.ratio:.2f}",
+            f"{sign} {row.gate:g}" if row.gate else "",
+            f"{row.stretch:g}" if row.stretch else "",
+            "" if row.gate is None else ("met" if self.met else "NOT MET"),
+        )
+
+
+HEADINGS = ("what", "peer", "Kehu", "peer's", "ratio", "gate", "stretch", "")
+
+
+def _figure(value: float, row: Row) -> str:
+    return f"{value:.1f} ms" if row.latency else f"{value:,.0f}/s"
 
 
 async def measure(row: Row) -> Result:
@@ -65,34 +98,22 @@ async def measure(row: Row) -> Result:
     )
 
 
-def show(results: list[Result], console: Console) -> None:
+def show(results: list[Result]) -> None:
     """Print the table."""
     table = Table(title="Kehu against its peers (median of five)")
-    for heading in ("what", "Kehu /s", "peer", "peer /s", "ratio", "gate", "stretch", ""):
-        table.add_column(heading, justify="right" if "/s" in heading or heading == "ratio" else "left")
+    for heading in HEADINGS:
+        table.add_column(heading, justify="right" if heading in ("Kehu", "peer's", "ratio") else "left")
     for result in results:
-        row = result.row
-        verdict = "" if row.gate is None else ("met" if result.met else "NOT MET")
-        table.add_row(
-            row.what,
-            f"{result.ours:,.0f}",
-            row.peer_name,
-            f"{result.peer:,.0f}",
-            f"{result.ratio:.2f}",
-            f">= {row.gate}" if row.gate else "",
-            f"{row.stretch}" if row.stretch else "",
-            verdict,
-        )
-    console.print(table)
+        table.add_row(*result.cells)
+    Console().print(table)
 
 
 async def run(rows: list[Row]) -> list[Result]:
-    """Measure every row."""
+    """Measure every row, and tell each as soon as it is known."""
     console = Console()
     results: list[Result] = []
     for row in rows:
-        with console.status(f"{row.what} against {row.peer_name}"):
+        with console.status(row.name):
             results.append(await measure(row))
-        console.print(f"{row.what}: {results[-1].ratio:.2f} x {row.peer_name}")
-    show(results, console)
+        console.print(f"{row.what}: {results[-1].ratio:.2f} x {row.peer_name}", highlight=False)
     return results

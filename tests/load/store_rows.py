@@ -26,6 +26,7 @@ from kehu.ids import new_id
 from kehu.privacy import Keyring
 from kehu.recording import Codec, Origin, Unrecorded
 from kehu.settings import OWNER_ROLE, Settings
+from kehu.testing.pair import MAKER, THING
 
 DATA = '{"customer":"0199c0de-0000-7000-8000-000000000000","month":"2026-10","amount_fen":512345678,"late":false}'
 WHEN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -93,21 +94,17 @@ class StoreRows:
     """Measures the store of one service against peers on the same server.
 
     Args:
-        settings: of a migrated database.
-        role: of the service that appends.
-        category: of its streams.
+        settings: of a database migrated with the pair.
 
     """
 
-    def __init__(self, settings: Settings, role: str, category: str) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._role = role
-        self._category = category
 
     async def open(self) -> None:
         """Connect, and make the peers' tables."""
         self._pool = await asyncpg.create_pool(
-            **self._settings.connection(self._role), min_size=8, max_size=CONNECTIONS
+            **self._settings.connection(MAKER.role), min_size=8, max_size=CONNECTIONS
         )
         self._owner = await asyncpg.create_pool(
             **self._settings.connection(OWNER_ROLE), min_size=CONNECTIONS, max_size=CONNECTIONS
@@ -140,7 +137,7 @@ class StoreRows:
     # --- ours ---------------------------------------------------------------------------------------------------------
 
     def _append(self, facts: int) -> Append:
-        return Append(f"{self._category}-{new_id()}", 0, "k", [new_fact() for _ in range(facts)])
+        return Append(THING.stream(str(new_id())), 0, "k", [new_fact() for _ in range(facts)])
 
     async def append(self, total: int, workers: int, batch: int = 1) -> float:
         """`workers` append `batch` facts at a time until `total` facts are in."""
@@ -163,7 +160,7 @@ class StoreRows:
 
         async def work(share: int) -> None:
             for _ in range(share):
-                stream = f"{self._category}-{new_id()}"
+                stream = THING.stream(str(new_id()))
                 origin = Origin("u-1", WHEN, new_id())
                 facts = await self._codec.encode([Unrecorded(report(), stream, new_id(), origin) for _ in range(batch)])
                 await self._store.append(Append(stream, 0, "k", facts))

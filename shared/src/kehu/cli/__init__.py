@@ -35,6 +35,7 @@ _COMMANDS = {
     "openapi": ("kehu.cli.documents:openapi", "HTTP 接口文档。Print a service's OpenAPI document."),
     "asyncapi": ("kehu.cli.documents:asyncapi", "消息接口文档。Print a service's AsyncAPI document."),
     "test": ("kehu.cli.test:test", "运行测试。Run the project's tests."),
+    "bench": ("kehu.cli.bench:bench", "性能对比。Measure Kehu beside other tools doing the same work."),
 }
 _USAGE = 2
 

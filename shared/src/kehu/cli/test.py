@@ -19,12 +19,12 @@ def test(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> in
         *arguments: Handed to pytest: paths, `-k words`, `-x`; all tests without any.
 
     """
-    project = _project()
+    directory = project()
     command = [sys.executable, "-m", "pytest", *arguments]
-    return subprocess.run(command, cwd=project, check=False).returncode  # noqa: S603 - our own interpreter, no shell
+    return subprocess.run(command, cwd=directory, check=False).returncode  # noqa: S603 - our own interpreter, no shell
 
 
-def _project() -> Path:
+def project() -> Path:
     """The checkout that this command was installed from.
 
     Raises:
@@ -34,4 +34,4 @@ def _project() -> Path:
     for directory in Path(__file__).resolve().parents:
         if (directory / "requirements.lock").is_file():
             return directory
-    raise CommandFailed("The tests come with the source: run this from a checkout of the project.")
+    raise CommandFailed("This needs the source of the tests: run it from a checkout of the project.")

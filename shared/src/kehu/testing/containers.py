@@ -71,13 +71,16 @@ class PostgresInContainer:
 
     Args:
         secrets: directory with the passwords of the superuser and of `kehu_owner`.
+        durable: whether a committed transaction survives a power cut; only measurements need that.
 
     """
 
-    def __init__(self, secrets: Path) -> None:
+    def __init__(self, secrets: Path, *, durable: bool = False) -> None:
         self._secrets = secrets
         self._settings = Settings(secrets=secrets)
-        arguments = f"-c max_locks_per_transaction={MAX_LOCKS_PER_TRANSACTION} -c max_connections=300 -c fsync=off"
+        arguments = f"-c max_locks_per_transaction={MAX_LOCKS_PER_TRANSACTION} -c max_connections=300"
+        if not durable:
+            arguments += " -c fsync=off"
         self._image = (
             PostgresContainer(
                 POSTGRES_IMAGE,

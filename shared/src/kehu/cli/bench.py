@@ -1,0 +1,26 @@
+"""`kehu bench`: Kehu beside other tools that do the same work."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from kehu.cli.test import project
+
+
+def bench(*, row: Annotated[list[str] | None, Parameter(negative="")] = None) -> int:
+    """性能对比。Measure Kehu beside other tools doing the same work; each row is the median of five ratios.
+
+    Takes minutes, on a PostgreSQL and a Kafka of its own (containers where Docker answers). Everything measured goes
+    into docs/benchmarks.md too. Exit code 1 when a gate is not met.
+
+    Args:
+        row: Only rows whose name has these words, such as `--row "append 256"`; may be given several times.
+
+    """
+    words = [argument for words in row or [] for argument in ("--row", words)]
+    command = [sys.executable, "tests/load", *(words or ["--write", "docs/benchmarks.md"])]
+    return subprocess.run(command, cwd=project(), check=False).returncode  # noqa: S603 - our own interpreter, no shell

