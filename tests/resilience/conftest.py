@@ -1,0 +1,32 @@
+"""Fixtures of the fault tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+
+import pytest
+from crossing import Crossing, Toll, crossing
+
+from kehu.testing.pair import PAIR
+from kehu.testing.platform import Platform
+
+
+@pytest.fixture
+async def facts(platform: Platform) -> AsyncGenerator[Crossing]:
+    """The pair on a fresh database and an empty broker."""
+    fresh = await platform.postgres.create_database(services=PAIR)
+    await platform.empty_kafka()
+    async with crossing(platform.settings(fresh.database_name)) as pair:
+        yield pair
+    await platform.postgres.drop_database(fresh)
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Callable[[Toll], None]:
+    """Print what a fault cost, also where pytest keeps other output back."""
+
+    def print_toll(toll: Toll) -> None:
+        with capsys.disabled():
+            print(f"\n{request.node.name}: {toll}")
+
+    return print_toll
