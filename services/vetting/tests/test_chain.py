@@ -15,6 +15,7 @@ from kehu.contracts.vetting import (
     QualificationReturned,
     QualificationStepPassed,
     QualificationSubmitted,
+    SignoffsVoided,
     Step,
 )
 from kehu.deciding import Actor, Grant
@@ -26,7 +27,6 @@ from kehu_vetting.qualifications.facts import (
     FinanceFactsNoted,
     Finding,
     FormChanged,
-    SignoffsVoided,
     Status,
 )
 from kehu_vetting.qualifications.form import FinanceFacts

@@ -21,6 +21,7 @@ from kehu.contracts.vetting import (
     QualificationReturned,
     QualificationStepPassed,
     QualificationSubmitted,
+    SignoffsVoided,
     Step,
 )
 from kehu.deciding import Actor, Decision, Grant
@@ -35,7 +36,6 @@ from kehu_vetting.qualifications.facts import (
     FindingsNoted,
     FormChanged,
     SignatoriesNoted,
-    SignoffsVoided,
     Status,
 )
 from kehu_vetting.qualifications.form import FinanceFacts, LegalRepresentative, tidied

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from kehu.deciding import Actor, Category, Context, Decision
@@ -49,6 +49,21 @@ class Done:
     position: Position
     answer: dict[str, Any]
     repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Thing(Generic[S]):
+    """One of several things that a command touches: `expected` and `must_exist` as for `Commands.handle`."""
+
+    category: Category[S]
+    id: str
+    expected: int | None = None
+    must_exist: bool = True
+
+    @property
+    def stream(self) -> str:
+        """Its stream."""
+        return self.category.stream(self.id)
 
 
 class IdempotencyKeyReused(Invalid):
@@ -129,17 +144,14 @@ class Commands:
             causation=causation,
             extra=extra,
         )
-        stream = category.stream(stream_id)
+        thing = Thing(category, stream_id, expected, must_exist)
+        stream = thing.stream
         facts: list[RecordedFact[Fact]] = []
         for attempt in range(1, MAX_ATTEMPTS + 1):
             # Later attempts read only what others have added meanwhile.
             at = facts[-1].version if facts else 0
             facts += await self._codec.decode(await self._store.read_stream(stream, at))
-            version = facts[-1].version if facts else 0
-            if must_exist and version == 0:
-                raise NotFound(f"没有找到:{stream_id}。", f"There is no {category.name} {stream_id}.")
-            if expected is not None and expected != version:
-                raise Conflict(stream, expected, version)
+            version = _version(thing, facts)
             decision = decide(category.fold([recorded.fact for recorded in facts]), context)
             append = await self._prepare(stream, version, decision, origin, idempotency, answer)
             try:
@@ -153,6 +165,69 @@ class Commands:
                 raise
             else:
                 return Done(stream, done.version, done.position, answer or {})
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def handle_together(
+        self,
+        things: Sequence[Thing[Any]],
+        decide: Callable[[Sequence[Any], Context], Sequence[Decision]],
+        context: Context,
+        *,
+        idempotency: Idempotency | None = None,
+        correlation: UUID | None = None,
+        causation: UUID | None = None,
+        answer: dict[str, Any] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> Done:
+        """Decide on several things at once and append to all of their streams or to none, in one transaction.
+
+        Also a thing to which nothing is added must still stand at the version that was decided from; so the decision
+        holds for all of them together.
+
+        Args:
+            things: each of them once; the first is what the client is answered about (id, version).
+            decide: pure; gets their states in the same order, gives a decision for each.
+            context: as for `handle`.
+            idempotency: as for `handle`.
+            correlation: as for `handle`.
+            causation: as for `handle`.
+            answer: as for `handle`.
+            extra: as for `handle`.
+
+        Raises:
+            KehuError: as for `handle`.
+
+        """
+        if idempotency and (earlier := await self._answered(idempotency)):
+            return earlier
+        origin = Origin(context.actor.id, context.now, correlation or new_id(), causation, extra)
+        facts: dict[str, list[RecordedFact[Fact]]] = {thing.stream: [] for thing in things}
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            rows = await self._store.read_streams(
+                {stream: found[-1].version if found else 0 for stream, found in facts.items()}
+            )
+            for recorded in await self._codec.decode([row for found in rows.values() for row in found]):
+                facts[recorded.stream].append(recorded)
+            versions = [_version(thing, facts[thing.stream]) for thing in things]
+            states = [thing.category.fold([one.fact for one in facts[thing.stream]]) for thing in things]
+            decisions = decide(states, context)
+            appends = [
+                await self._prepare(thing.stream, version, decision, origin, None if place else idempotency, answer)
+                for place, (thing, version, decision) in enumerate(zip(things, versions, decisions, strict=True))
+            ]
+            try:
+                async with self._store.transaction() as connection:
+                    done = await self._store.append_together(connection, appends)
+            except Conflict as conflict:
+                named = {thing.stream for thing in things if thing.expected is not None}
+                if conflict.stream in named or attempt == MAX_ATTEMPTS:
+                    raise
+            except Taken as taken:
+                if idempotency and taken.scope == IDEMPOTENCY_SCOPE:
+                    return _earlier(idempotency, taken.digest, taken.answer)
+                raise
+            else:
+                return Done(things[0].stream, done[0].version, max(one.position for one in done), answer or {})
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _answered(self, idempotency: Idempotency) -> Done | None:
@@ -185,6 +260,16 @@ class Commands:
             )
         key = first_of_its_stream(decision.facts[0], stream) if decision.facts else stream.partition("-")[2]
         return Append(stream, version, key, encoded, claims)
+
+
+def _version(thing: Thing[Any], facts: Sequence[RecordedFact[Fact]]) -> int:
+    """At which version a thing was read, if it may be decided on."""
+    version = facts[-1].version if facts else 0
+    if thing.must_exist and version == 0:
+        raise NotFound(f"没有找到:{thing.id}。", f"There is no {thing.category.name} {thing.id}.")
+    if thing.expected is not None and thing.expected != version:
+        raise Conflict(thing.stream, thing.expected, version)
+    return version
 
 
 def _earlier(idempotency: Idempotency, digest: str | None, stored: dict[str, Any]) -> Done:
@@ -229,6 +314,7 @@ __all__ = [
     "Idempotency",
     "IdempotencyKeyReused",
     "Refused",
+    "Thing",
     "first_of_its_stream",
     "record_derived",
 ]

@@ -24,11 +24,24 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Mandate:
+    """What somebody may do for an absent approver (委托) today: named steps, with the roles that one has now.
+
+    `steps` are the names that decisions ask for, such as ``qualification:manager``.
+    """
+
+    delegation: str
+    principal: str
+    steps: frozenset[str]
+    grants: tuple[Grant, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
     """Who acts: a person with the roles they have now, or a part of the system (`system`).
 
     `id` is the staff number's person id, or ``system:<service>/<part>``. `departing` is set from the start of their
-    departure (R4.6); `gone` from the end of the last working day.
+    departure (R4.6); `gone` from the end of the last working day. `mandates` are those that hold today.
     """
 
     id: str
@@ -36,12 +49,23 @@ class Actor:
     departing: bool = False
     gone: bool = False
     system: bool = False
+    mandates: tuple[Mandate, ...] = ()
 
     def has(self, *roles: str, department: str | None = None) -> bool:
         """Whether they have one of the roles, in that department or company-wide; in any when none is named."""
         return any(
             grant.role in roles and (department is None or grant.department is None or grant.department == department)
             for grant in self.grants
+        )
+
+    def principals(self, step: str, *roles: str, department: str | None = None) -> list[str]:
+        """For whom they may do a step as a delegate (B代A); whoever signs for them is barred as they are (People)."""
+        return sorted(
+            {
+                mandate.principal
+                for mandate in self.mandates
+                if step in mandate.steps and Actor(mandate.principal, mandate.grants).has(*roles, department=department)
+            }
         )
 
     def departments(self, *roles: str) -> set[str]:

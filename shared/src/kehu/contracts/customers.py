@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -133,6 +133,143 @@ class OwnerAssigned(PublishedFact, clause="R4.6"):
     previous_owner: str | None = None
     department: str
     collaborators: tuple[str, ...] = ()
+
+
+class CustomerChangeProposed(PublishedFact, clause="R4.4"):
+    """A major change (name, identity, representative, bank or tax, owner, kind) waits for the department's manager."""
+
+    customer: str
+    change: str
+    number: str
+    name: str
+    department: str
+    #: The fields concerned, never their values.
+    fields: tuple[str, ...]
+    proposed_by: str
+
+
+class CustomerChangeDeclined(PublishedFact, clause="R4.4"):
+    """The manager does not pass a major change, or whoever proposed it took it back."""
+
+    customer: str
+    change: str
+    department: str
+    remarks: str
+    proposed_by: str
+    declined_by: str
+
+
+class CustomersMerged(PublishedFact, clause="R4"):
+    """Two dossiers are of one customer: both numbers lead to the survivor from now on. Stands in both streams."""
+
+    customer: str
+    survivor: str
+    merged: str
+    survivor_number: str
+    merged_number: str
+    #: Months whose volumes both had reported for the same contracts: they do not add up.
+    duplicate_months: tuple[Month, ...] = ()
+    reason: str
+    proposed_by: str
+    merged_by: str
+
+
+class CustomersUnmerged(PublishedFact, clause="R4"):
+    """A merge is undone: both live again; facts since then stay with the survivor unless moved. In both streams."""
+
+    customer: str
+    survivor: str
+    merged: str
+    reason: str
+    undone_by: str
+
+
+class CustomerClosed(PublishedFact, clause="R4"):
+    """The relation with a customer has ended; its dossier stays."""
+
+    customer: str
+    department: str
+    reason: str
+    closed_by: str
+
+
+class CustomerReopened(PublishedFact, clause="R4"):
+    """A closed customer is one again."""
+
+    customer: str
+    department: str
+    reason: str
+    reopened_by: str
+
+
+class CustomerTakenOver(PublishedFact, clause="R4.3"):
+    """An existing customer was taken over at go-live as it stands, with evidence and by two people.
+
+    Comes after its CustomerRegistered (`taken_over`). What is not set was not the case: no agreement, never visited.
+    """
+
+    customer: str
+    active_since: date | None = None
+    agreement_signed_on: date | None = None
+    agreement_valid_until: date | None = None
+    agreement_digest: str | None = None
+    visited_on: date | None = None
+    grade: str | None = None
+    graded_year: int | None = None
+    evidence_digest: str
+    proposed_by: str
+    confirmed_by: str
+
+
+class VerificationDue(PublishedFact, clause="R4.5.1"):
+    """A dossier is to be verified this quarter by this person, until `due_on`."""
+
+    verification: str
+    customer: str
+    department: str
+    quarter: str
+    verifier: str
+    due_on: date
+
+
+class VerificationReminded(PublishedFact, clause="R4.5.1"):
+    """A verification is still open; `overdue` once the quarter has ended."""
+
+    verification: str
+    customer: str
+    department: str
+    quarter: str
+    verifier: str
+    overdue: bool
+
+
+class VerificationDone(PublishedFact, clause="R4.5.1"):
+    """A dossier was confirmed by its verifier, or is out of reach after three attempts, or needs none any more."""
+
+    verification: str
+    customer: str
+    department: str
+    quarter: str
+    verifier: str
+    outcome: Literal["unchanged", "changed", "unreachable", "cancelled"]
+    method: Literal["phone", "fax", "mail", "revisit"] | None = None
+
+
+class MonthlyReportSubmitted(PublishedFact, clause="R5.3.5"):
+    """A department has reported a month (nil allowed): new, changed and lost customers, credit and market remarks."""
+
+    department: str
+    month: Month
+    late: bool
+    nil: bool
+    submitted_by: str
+
+
+class MonthlyReportMissing(PublishedFact, clause="R5.3.5"):
+    """A month has closed and a department has not reported it."""
+
+    department: str
+    month: Month
 
 
 class ContractVolumeReported(PublishedFact, clause="R5.3.5"):

@@ -30,6 +30,9 @@ class MessageDelivered(PublishedFact, clause="Notifications"):
     customer: str | None = None
     channel: Channel
     provider_reference: str | None = None
+    #: Which template, and the id of the fact that was the reason, for whoever waits for it to be delivered.
+    template: str | None = None
+    cause: str | None = None
 
 
 class MessageFailed(PublishedFact, clause="Notifications"):
@@ -39,3 +42,5 @@ class MessageFailed(PublishedFact, clause="Notifications"):
     customer: str | None = None
     channel: Channel
     reason: str
+    template: str | None = None
+    cause: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
+from typing import Literal
 
 from kehu.contracts.published import PublishedFact
 from kehu.privacy import Personal
@@ -82,6 +83,82 @@ class StaffAccessEnded(PublishedFact, clause="R4.6"):
     person: str
 
 
+class DelegateAppointed(PublishedFact, clause="People"):
+    """An absent approver appoints a delegate (委托): dated, for named steps, same or higher post, no chain."""
+
+    delegation: str
+    principal: str
+    delegate: str
+    #: Such as ``qualification:manager`` or ``dossier:review``.
+    steps: tuple[str, ...]
+    first_day: date
+    last_day: date
+    reason: str
+
+
+class DelegationEnded(PublishedFact, clause="People"):
+    """A delegation holds no longer, before its last day."""
+
+    delegation: str
+    principal: str
+    delegate: str
+    ended_by: str
+
+
+class StepEscalated(PublishedFact, clause="People"):
+    """Something has waited for somebody's answer for three days: their superior is told. Silence never approves."""
+
+    thing: str
+    step: str
+    customer: str | None = None
+    department: str | None = None
+    waiting_for: tuple[Role, ...]
+    superior: Role
+    since: date
+
+
+class SuccessorProposed(PublishedFact, clause="R4.6"):
+    """The manager proposes who takes over a leaving person's customer; answered until `due_on`, or confirmed."""
+
+    departure: str
+    customer: str
+    leaver: str
+    successor: str
+    department: str
+    due_on: date
+
+
+class SuccessorAccepted(PublishedFact, clause="R4.6"):
+    """The successor has accepted, or the manager has confirmed for them: OwnerAssigned follows."""
+
+    departure: str
+    customer: str
+    leaver: str
+    successor: str
+    department: str
+    accepted_by: str
+
+
+class HandoverNoticeDue(PublishedFact, clause="R4.6"):
+    """The customer is to be told who looks after it now; the notifier sends it, its delivery is the proof."""
+
+    departure: str
+    customer: str
+    leaver: str
+    successor: str
+    department: str
+
+
+class HandoverProved(PublishedFact, clause="R4.6"):
+    """That the customer knows is proved, or was waived by the manager after two failed attempts."""
+
+    departure: str
+    customer: str
+    proof: Literal["delivery", "letter", "call", "visit", "waived"]
+    evidence: str
+    proved_by: str
+
+
 #: All of them, for whoever keeps a view of the staff.
 STAFF_FACTS = (
     DepartmentOpened,
@@ -91,4 +168,6 @@ STAFF_FACTS = (
     DepartureStarted,
     DepartureCleared,
     StaffAccessEnded,
+    DelegateAppointed,
+    DelegationEnded,
 )

@@ -71,6 +71,58 @@ class QualificationRejected(PublishedFact, clause="R3.1.3"):
     submitted_by: str
 
 
+class QualificationWithdrawn(PublishedFact, clause="R3.1.3"):
+    """The owner gives it up; another one may be begun."""
+
+    qualification: str
+    customer: str
+    reason: str
+    withdrawn_by: str
+
+
+class SignoffsVoided(PublishedFact, clause="R3.1.3"):
+    """What was signed has changed: from this step on it has to be signed again."""
+
+    qualification: str
+    customer: str
+    from_step: Step
+    steps: tuple[Step, ...]
+    because_of: str
+
+
+class DocumentExpiring(PublishedFact, clause="R3.1.2"):
+    """A paper of a customer (or of its payer, `unit`) ends: told once 30 days before and once on its last day."""
+
+    customer: str
+    qualification: str | None = None
+    unit: str | None = None
+    department: str
+    owner: str
+    document: str
+    valid_until: date
+    last_day: bool
+    #: What its expiry does: bar new orders, or only warn.
+    suspends: bool
+
+
+class QualificationSuspended(PublishedFact, clause="R3.1.2"):
+    """The customer may place no new orders and increase none: papers have expired, or it was suspended."""
+
+    customer: str
+    qualification: str | None = None
+    department: str
+    documents: tuple[str, ...]
+    reason: str
+
+
+class QualificationRestored(PublishedFact, clause="R3.1.2"):
+    """A renewed and passed paper has lifted the suspension."""
+
+    customer: str
+    qualification: str | None = None
+    department: str
+
+
 class QualificationApproved(PublishedFact, clause="R3.1.3"):
     """The general manager has approved; the agreement may be signed now."""
 

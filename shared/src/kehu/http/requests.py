@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
@@ -27,7 +28,7 @@ from fastapi import Depends, Header, Path, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import UploadFile
 
-from kehu.commands import Done, Idempotency
+from kehu.commands import Done, Idempotency, Thing
 from kehu.deciding import Actor, Category, Context, Decision
 from kehu.errors import Invalid, NotFound, PreconditionMissing
 from kehu.facts import Fact, RecordedFact
@@ -172,6 +173,36 @@ class ActingRequest:
 
         """
         return await self._carry_out(category, stream_id, decide, gathered, numbers, must_exist=True)
+
+    async def handle_together(
+        self,
+        things: Sequence[Thing[Any]],
+        decide: Callable[[Sequence[Any], Context], Sequence[Decision]],
+        *,
+        gathered: Any = None,
+        numbers: dict[str, Any] | None = None,
+    ) -> Answer:
+        """Carry out a command on several things, all or none (`kehu.commands.Commands.handle_together`).
+
+        `If-Match` is the first thing's version; give others one of their own with `Thing.expected`.
+
+        Raises:
+            KehuError: as for `handle`.
+
+        """
+        first, *others = things
+        if self.expected is not None and first.expected is None:
+            first = replace(first, expected=self.expected)
+        done = await self.running.commands.handle_together(
+            [first, *others],
+            decide,
+            await self.context(gathered),
+            idempotency=self.idempotency,
+            correlation=self.correlation,
+            answer=numbers,
+            extra=trace_headers() or None,
+        )
+        return await self.done(done)
 
     async def show(self, category: Category[S], stream_id: str | UUID) -> S:
         """The present state of a thing, read from its stream; its version becomes the answer's ETag.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kehu.contracts.vetting import QualificationSubmitted, Step
+from kehu.contracts.vetting import QualificationSubmitted, QualificationWithdrawn, SignoffsVoided, Step
 from kehu.deciding import Actor, Context, Decision
 from kehu.errors import Forbidden, Invalid, NotFound, Refused
 from kehu.event_store import Claim
@@ -23,8 +23,6 @@ from kehu_vetting.qualifications.facts import (
     FormChanged,
     Qualification,
     QualificationDrafted,
-    QualificationWithdrawn,
-    SignoffsVoided,
     Status,
 )
 from kehu_vetting.qualifications.form import FinanceFacts, Form, VettedCustomer, digest_of, tidied

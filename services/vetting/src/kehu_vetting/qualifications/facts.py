@@ -15,6 +15,8 @@ from kehu.contracts.vetting import (
     QualificationReturned,
     QualificationStepPassed,
     QualificationSubmitted,
+    QualificationWithdrawn,
+    SignoffsVoided,
     Step,
 )
 from kehu.deciding import Category
@@ -65,16 +67,6 @@ class BundleFrozen(Fact, clause="R3.1.3"):
     policy_version: int
 
 
-class SignoffsVoided(Fact, clause="R3.1.3"):
-    """What was signed has changed: from this step on it has to be signed again."""
-
-    qualification: str
-    customer: str
-    from_step: Step
-    steps: tuple[Step, ...]
-    because_of: str
-
-
 class Finding(Part):
     """A remark on one field of F1; the field is empty for a remark on the whole."""
 
@@ -91,15 +83,6 @@ class FindingsNoted(Fact, clause="R3.1.3"):
     bundle: int
     findings: tuple[Finding, ...]
     noted_by: str
-
-
-class QualificationWithdrawn(Fact, clause="R3.1.3"):
-    """The owner gives it up; another one may be begun."""
-
-    qualification: str
-    customer: str
-    reason: str
-    withdrawn_by: str
 
 
 class Signatory(Part):

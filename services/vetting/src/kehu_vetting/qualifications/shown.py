@@ -8,14 +8,20 @@ from datetime import date, datetime
 from pydantic import BaseModel, Field
 
 from kehu.contracts.customers import CustomerKind
-from kehu.contracts.vetting import QualificationRejected, QualificationReturned, QualificationStepPassed, Step
+from kehu.contracts.vetting import (
+    QualificationRejected,
+    QualificationReturned,
+    QualificationStepPassed,
+    QualificationWithdrawn,
+    Step,
+)
 from kehu.deciding import Context
 from kehu.errors import KehuError
 from kehu.facts import Fact, RecordedFact
 from kehu_vetting.customer_files.facts import CustomerFile
 from kehu_vetting.qualifications.chain import ROLES, check_may_sign
 from kehu_vetting.qualifications.decisions import policy_of, vetted
-from kehu_vetting.qualifications.facts import FindingsNoted, Qualification, QualificationWithdrawn, Signatory, Status
+from kehu_vetting.qualifications.facts import FindingsNoted, Qualification, Signatory, Status
 from kehu_vetting.qualifications.form import (
     CreditConclusion,
     Document,

@@ -16,6 +16,8 @@ from kehu.contracts.vetting import (
     QualificationReturned,
     QualificationStepPassed,
     QualificationSubmitted,
+    QualificationWithdrawn,
+    SignoffsVoided,
     Step,
 )
 from kehu.deciding import Actor
@@ -28,8 +30,6 @@ from kehu_vetting.qualifications.facts import (
     FinanceFactsNoted,
     FormChanged,
     QualificationDrafted,
-    QualificationWithdrawn,
-    SignoffsVoided,
     Status,
 )
 from kehu_vetting.sight import Scope

@@ -1,0 +1,359 @@
+"""Published by vetting: who pays, what was ordered, paid, shipped and invoiced (R3.1.1, R3.2)."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from kehu.contracts.customers import IdentityKind
+from kehu.contracts.published import PublishedFact
+from kehu.money import Fen
+
+
+class Part(BaseModel):
+    """A part of a fact. Unknown fields of newer writers are kept, as in facts."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+# --- settlement units (R3.1.1) ---------------------------------------------------------------------------------------
+
+
+class SettlementUnitQualified(PublishedFact, clause="R3.1.1"):
+    """A payer is a qualified record of its own: keyed by its identity, whatever customers it pays for."""
+
+    unit: str
+    number: str
+    name: str
+    identity_kind: IdentityKind
+    identity: str
+
+
+class SettlementUnitSuspended(PublishedFact, clause="R3.1.1"):
+    """A payer's papers have expired or it was suspended: every link with a customer is suspended with it."""
+
+    unit: str
+    reason: str
+
+
+class SettlementUnitRestored(PublishedFact, clause="R3.1.1"):
+    """A suspended payer may pay for orders again."""
+
+    unit: str
+
+
+class SettlementUnitLinked(PublishedFact, clause="R3.1.1"):
+    """A payer pays for a customer: itself (no agreement), or under a signed three-party agreement."""
+
+    unit: str
+    customer: str
+    default: bool
+    agreement_digest: str | None = None
+    signed_on: date | None = None
+    valid_until: date | None = None
+
+
+class SettlementUnitUnlinked(PublishedFact, clause="R3.1.1"):
+    """A payer no longer pays for a customer; orders that name it keep it."""
+
+    unit: str
+    customer: str
+    reason: str
+
+
+# --- orders, 先款后货 (R3.2.1) --------------------------------------------------------------------------------------
+
+
+class OrderLine(Part):
+    """What is ordered: quantity and unit price as they stand in the signed order; the amount in fen, tax included."""
+
+    item: str
+    unit: str = ""
+    quantity: Decimal
+    amount_fen: Fen
+
+
+class DeliveryBatch(Part):
+    """One delivery of an order; batches are numbered from 1 in the order of their release."""
+
+    batch: int
+    amount_fen: Fen
+    lines: tuple[OrderLine, ...]
+    due_on: date | None = None
+
+
+class OrderSigned(PublishedFact, clause="R3.2.1"):
+    """An active customer has signed an order: one payer, one or more delivery batches, amounts tax included.
+
+    Also accepted from other systems on ``kehu.inbound.vetting`` under the sender's own number (`reference`).
+    """
+
+    order: str
+    number: str
+    customer: str
+    unit: str
+    department: str
+    owner: str
+    signed_on: date
+    file_digest: str
+    amount_fen: Fen
+    batches: tuple[DeliveryBatch, ...]
+    reference: str | None = None
+
+
+class OrderAmended(PublishedFact, clause="R3.2.1"):
+    """A signed amendment: the order names another payer, or has other batches from now on."""
+
+    order: str
+    customer: str
+    unit: str
+    amount_fen: Fen
+    batches: tuple[DeliveryBatch, ...]
+    signed_on: date
+    file_digest: str
+    reason: str
+
+
+class OrderCancelled(PublishedFact, clause="R3.2.1"):
+    """What was not shipped of an order is cancelled; money allocated to it beyond what was shipped is free again."""
+
+    order: str
+    customer: str
+    cancelled_fen: Fen
+    shipped_fen: Fen
+    cancelled_on: date
+    reason: str
+
+
+class OrderReleased(PublishedFact, clause="R3.2.1"):
+    """A batch is paid to the fen and may ship; `receipts` are the ids of the receipt facts that pay for it."""
+
+    order: str
+    customer: str
+    batch: int
+    amount_fen: Fen
+    receipts: tuple[str, ...]
+
+
+class ReleaseBlocked(PublishedFact, clause="R3.2.1"):
+    """A released batch that has not shipped may no longer: money was reversed, refunded or moved away."""
+
+    order: str
+    customer: str
+    batch: int
+    amount_fen: Fen
+    reason: str
+
+
+class ShippingStopped(PublishedFact, clause="R3.2.1"):
+    """Finance and the department's manager have jointly stopped shipping to a suspended customer's order."""
+
+    order: str
+    customer: str
+    reason: str
+
+
+class ShippingResumed(PublishedFact, clause="R3.2.1"):
+    """The stop is lifted."""
+
+    order: str
+    customer: str
+
+
+class GoodsShipped(PublishedFact, clause="R3.2.1"):
+    """A released batch, or part of it, has left the warehouse; `receipts` are the receipt facts that pay for it.
+
+    Also accepted from a warehouse system on ``kehu.inbound.vetting`` under its own number (`reference`).
+    """
+
+    shipment: str
+    order: str
+    customer: str
+    department: str
+    batch: int
+    shipped_on: date
+    value_fen: Fen
+    lines: tuple[OrderLine, ...]
+    receipts: tuple[str, ...]
+    reference: str | None = None
+
+
+class GoodsReturned(PublishedFact, clause="R3.2.1"):
+    """Shipped goods have come back; a fact of its own."""
+
+    returned: str
+    shipment: str
+    order: str
+    customer: str
+    department: str
+    returned_on: date
+    value_fen: Fen
+    lines: tuple[OrderLine, ...]
+    reason: str
+    reference: str | None = None
+
+
+# --- receipts (R3.2.1) -----------------------------------------------------------------------------------------------
+
+
+class ReceiptConfirmed(PublishedFact, clause="R3.2.1"):
+    """Money of a payer is in our account; its bank reference counts once.
+
+    Also accepted from a bank interface on ``kehu.inbound.vetting``; `payer` may then be the payer's identity number.
+    """
+
+    receipt: str
+    number: str
+    unit: str | None
+    payer: str
+    bank_reference: str
+    amount_fen: Fen
+    received_on: date
+
+
+class ReceiptAllocated(PublishedFact, clause="R3.2.1"):
+    """Finance has put money of a receipt to an order; a negative amount takes it away again."""
+
+    receipt: str
+    order: str
+    customer: str
+    amount_fen: Fen
+
+
+class ReceiptReversed(PublishedFact, clause="R3.2.1"):
+    """The bank has taken a receipt back, whole or in part."""
+
+    receipt: str
+    amount_fen: Fen
+    reversed_on: date
+    reason: str
+    bank_reference: str | None = None
+
+
+class ReceiptRefunded(PublishedFact, clause="R3.2.1"):
+    """We have paid money of a receipt back to its payer."""
+
+    receipt: str
+    amount_fen: Fen
+    refunded_on: date
+    reason: str
+    bank_reference: str
+
+
+# --- invoices (R3.2.3) -----------------------------------------------------------------------------------------------
+
+
+class InvoiceKind(StrEnum):
+    """The kinds of special VAT invoice, by how they are numbered."""
+
+    PAPER = "paper"  # code of 10 digits and number of 8 (12 and 8 for the older electronic one)
+    DIGITAL = "digital"  # 20 digits, nothing to collect
+    DIGITAL_ON_PAPER = "digital_on_paper"  # code and number, and the 20 digits
+
+
+class InvoiceLine(Part):
+    """A line of goods: net, tax and gross in fen; the rate in percent."""
+
+    item: str
+    unit: str = ""
+    quantity: Decimal | None = None
+    rate_percent: Decimal
+    net_fen: Fen
+    tax_fen: Fen
+    gross_fen: Fen
+
+
+class InvoiceRequested(PublishedFact, clause="R3.2.3"):
+    """A salesperson asks for a special VAT invoice (F2): one marketing and one finance person pass it jointly."""
+
+    request: str
+    number: str
+    order: str
+    customer: str
+    department: str
+    gross_fen: Fen
+    requested_by: str
+
+
+class InvoiceRequestReviewed(PublishedFact, clause="R3.2.3"):
+    """One of the two reviewers of F2 has passed it; with both it may be issued until `lapses_on`."""
+
+    request: str
+    order: str
+    customer: str
+    department: str
+    side: Literal["marketing", "finance"]
+    reviewed_by: str
+    both: bool
+    lapses_on: date | None = None
+    requested_by: str
+
+
+class InvoiceRequestClosed(PublishedFact, clause="R3.2.3"):
+    """An F2 will not be issued: refused, withdrawn, or its joint pass has lapsed."""
+
+    request: str
+    order: str
+    customer: str
+    department: str
+    outcome: Literal["refused", "withdrawn", "lapsed"]
+    reason: str
+    requested_by: str
+
+
+class InvoiceIssued(PublishedFact, clause="R3.2.3"):
+    """Finance has issued and registered an invoice. A red one names its blue one and has negative amounts."""
+
+    invoice: str
+    request: str | None
+    order: str
+    customer: str
+    unit: str
+    department: str
+    kind: InvoiceKind
+    code: str | None = None
+    number: str | None = None
+    digital_number: str | None = None
+    issued_on: date
+    net_fen: Fen
+    tax_fen: Fen
+    gross_fen: Fen
+    lines: tuple[InvoiceLine, ...]
+    red_of: str | None = None
+    issued_by: str
+    #: Who is to collect it (F3), or to acknowledge its delivery.
+    collector: str | None = None
+
+
+class InvoiceVoided(PublishedFact, clause="R3.2.3"):
+    """A paper invoice is void (作废), in the month of its issue."""
+
+    invoice: str
+    order: str
+    customer: str
+    voided_on: date
+    reason: str
+
+
+class InvoiceCollected(PublishedFact, clause="R3.2.3"):
+    """The salesperson has signed F3; `delivered_on` is when the customer got it."""
+
+    invoice: str
+    order: str
+    customer: str
+    collected_by: str
+    collected_on: date
+    delivered_on: date | None = None
+
+
+class RedLetterDue(PublishedFact, clause="R3.2.3"):
+    """More was invoiced for an order than its receipts cover: a red letter is due."""
+
+    order: str
+    customer: str
+    department: str
+    excess_fen: Fen
