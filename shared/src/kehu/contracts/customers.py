@@ -119,6 +119,8 @@ class CustomerChanged(PublishedFact, clause="R4.4"):
     contacts: tuple[Contact, ...] | None = None
     important_potential: bool | None = None
     occurred_on: AwareDatetime | None = None
+    #: The proposal that has been passed (CustomerChangeProposed), where the change was a major one.
+    change: str | None = None
 
     def occurred(self, now: datetime) -> datetime:
         """When the change happened, where it is known to differ from when it was entered."""
@@ -133,6 +135,8 @@ class OwnerAssigned(PublishedFact, clause="R4.6"):
     previous_owner: str | None = None
     department: str
     collaborators: tuple[str, ...] = ()
+    #: As in CustomerChanged.
+    change: str | None = None
 
 
 class CustomerChangeProposed(PublishedFact, clause="R4.4"):
