@@ -137,6 +137,8 @@ class OrderReleased(PublishedFact, clause="R3.2.1"):
     batch: int
     amount_fen: Fen
     receipts: tuple[str, ...]
+    #: The order's number that people say (订单号).
+    order_number: str | None = None
 
 
 class ReleaseBlocked(PublishedFact, clause="R3.2.1"):
@@ -147,6 +149,8 @@ class ReleaseBlocked(PublishedFact, clause="R3.2.1"):
     batch: int
     amount_fen: Fen
     reason: str
+    #: The order's number that people say (订单号).
+    order_number: str | None = None
 
 
 class ShippingStopped(PublishedFact, clause="R3.2.1"):
@@ -155,6 +159,8 @@ class ShippingStopped(PublishedFact, clause="R3.2.1"):
     order: str
     customer: str
     reason: str
+    #: The order's number that people say (订单号).
+    order_number: str | None = None
 
 
 class ShippingResumed(PublishedFact, clause="R3.2.1"):
@@ -180,6 +186,8 @@ class GoodsShipped(PublishedFact, clause="R3.2.1"):
     lines: tuple[OrderLine, ...]
     receipts: tuple[str, ...]
     reference: str | None = None
+    #: The order's number that people say (订单号).
+    order_number: str | None = None
 
 
 class GoodsReturned(PublishedFact, clause="R3.2.1"):
@@ -195,6 +203,8 @@ class GoodsReturned(PublishedFact, clause="R3.2.1"):
     lines: tuple[OrderLine, ...]
     reason: str
     reference: str | None = None
+    #: The order's number that people say (订单号).
+    order_number: str | None = None
 
 
 # --- receipts (R3.2.1) -----------------------------------------------------------------------------------------------
@@ -277,6 +287,8 @@ class InvoiceRequested(PublishedFact, clause="R3.2.3"):
     department: str
     gross_fen: Fen
     requested_by: str
+    #: The order's number that people say (订单号).
+    order_number: str | None = None
 
 
 class InvoiceRequestReviewed(PublishedFact, clause="R3.2.3"):
@@ -327,6 +339,8 @@ class InvoiceIssued(PublishedFact, clause="R3.2.3"):
     issued_by: str
     #: Who is to collect it (F3), or to acknowledge its delivery.
     collector: str | None = None
+    #: The order's number that people say (订单号).
+    order_number: str | None = None
 
 
 class InvoiceVoided(PublishedFact, clause="R3.2.3"):
@@ -357,3 +371,5 @@ class RedLetterDue(PublishedFact, clause="R3.2.3"):
     customer: str
     department: str
     excess_fen: Fen
+    #: The order's number that people say (订单号).
+    order_number: str | None = None
