@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 
 from kehu.contracts.staff import (
     STAFF_FACTS,
+    DelegateAppointed,
+    DelegationEnded,
+    DepartmentChanged,
+    DepartmentClosed,
     DepartmentOpened,
+    DepartureCancelled,
     DepartureCleared,
     DepartureStarted,
     Role,
@@ -20,8 +25,9 @@ from kehu.contracts.staff import (
     RoleRevoked,
     StaffAccessEnded,
     StaffMemberAppointed,
+    StaffMemberMoved,
 )
-from kehu.deciding import Category
+from kehu.deciding import Category, Grant, Mandate
 from kehu.facts import Fact, RecordedFact
 from kehu.http.languages import preferred_language
 from kehu.identity import STAFF_SERVICE, load_actor, staff_view
@@ -50,6 +56,40 @@ def facts_of(person: str) -> st.SearchStrategy[Fact]:
         st.builds(DepartureStarted, person=st.just(person), last_day=st.dates(date(2026, 1, 1), date(2027, 1, 1))),
         st.builds(DepartureCleared, person=st.just(person)),
         st.builds(StaffAccessEnded, person=st.just(person)),
+        st.builds(
+            DepartureCancelled,
+            person=st.just(person),
+            departure=st.just("l"),
+            number=st.just("LZ000001"),
+            reason=st.just("留任"),
+            cancelled_by=st.just("p-0"),
+        ),
+        st.builds(
+            StaffMemberMoved,
+            person=st.just(person),
+            department=departments,
+            previous_department=st.none(),
+            moved_by=st.just("p-0"),
+        ),
+        st.builds(
+            DelegateAppointed,
+            delegation=st.sampled_from([f"{person}-a", f"{person}-b"]),
+            principal=st.just(person),
+            delegate=st.sampled_from(PEOPLE),
+            steps=st.just(("dossier:review",)),
+            first_day=st.just(date(2026, 11, 1)),
+            last_day=st.just(date(2026, 11, 30)),
+            reason=st.just("出差"),
+        ),
+        st.builds(
+            DelegationEnded,
+            delegation=st.sampled_from([f"{person}-a", f"{person}-b"]),
+            principal=st.just(person),
+            delegate=st.sampled_from(PEOPLE),
+            ended_by=st.just(person),
+        ),
+        st.builds(DepartmentChanged, department=st.just(person), name=st.just("三部"), changed_by=st.just("p-0")),
+        st.builds(DepartmentClosed, department=st.just(person), closed_by=st.just("p-0"), reason=st.just("合并")),
         st.builds(
             DepartmentOpened, department=st.just(person), name=st.sampled_from(["一部", "二部"]), region=st.just("华东")
         ),
@@ -120,6 +160,70 @@ async def test_access_ends_with_the_last_day_in_shanghai(pool: asyncpg.Pool) -> 
     after = await load_actor(pool, "p", datetime(2026, 11, 24, 16, tzinfo=UTC))
     assert (before.departing, before.gone, after.gone) == (True, False, True)
     await pool.execute("DELETE FROM staff")
+
+
+@pytest_asyncio.fixture
+async def standing_in(pool: asyncpg.Pool) -> AsyncGenerator[asyncpg.Pool]:
+    """`ben` stands in for `an`, manager of the east, from the 24th to the 26th."""
+    await pool.execute("INSERT INTO staff (person, number, name_personal) VALUES ('an', '1', ''), ('ben', '2', '')")
+    await pool.execute("INSERT INTO staff_grants (person, role, department) VALUES ('an', 'dept_manager', 'east')")
+    appointed = DelegateAppointed(
+        delegation="d-1",
+        number="WT000001",
+        principal="an",
+        delegate="ben",
+        steps=("dossier:review",),
+        first_day=date(2026, 11, 24),
+        last_day=date(2026, 11, 26),
+        reason="出差",
+    )
+    async with pool.acquire() as connection:
+        await staff_view("vetting").apply[DelegateAppointed](connection, recorded(appointed, "an"))
+    yield pool
+    for table in staff_view("vetting").tables:
+        await pool.execute(f"DELETE FROM {table}")
+
+
+HOLDS = (Mandate("d-1", "an", frozenset({"dossier:review"}), (Grant("dept_manager", "east"),)),)
+
+
+@pytest.mark.parametrize(
+    ("now", "mandates"),
+    [
+        (datetime(2026, 11, 23, 15, 59, 59, tzinfo=UTC), ()),
+        (datetime(2026, 11, 23, 16, tzinfo=UTC), HOLDS),
+        (datetime(2026, 11, 26, 15, 59, 59, tzinfo=UTC), HOLDS),
+        (datetime(2026, 11, 26, 16, tzinfo=UTC), ()),
+    ],
+)
+async def test_a_delegation_holds_from_its_first_day_to_its_last_in_shanghai(
+    standing_in: asyncpg.Pool, now: datetime, mandates: tuple[Mandate, ...]
+) -> None:
+    assert (await load_actor(standing_in, "ben", now)).mandates == mandates
+    assert (await load_actor(standing_in, "an", now)).mandates == ()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE staff SET ended = true WHERE person = 'an'",
+        "UPDATE staff SET last_day = '2026-11-23' WHERE person = 'an'",
+        "UPDATE staff SET ended = true WHERE person = 'ben'",
+        "UPDATE staff SET last_day = '2026-12-31' WHERE person = 'ben'",
+        "UPDATE staff_delegations SET ended = true",
+    ],
+)
+async def test_nobody_acts_for_or_as_somebody_who_has_left_or_when_it_was_ended(
+    standing_in: asyncpg.Pool, statement: str
+) -> None:
+    await standing_in.execute(statement)
+    assert (await load_actor(standing_in, "ben", NOON)).mandates == ()
+
+
+async def test_a_mandate_carries_what_the_principal_may_do_at_this_moment(standing_in: asyncpg.Pool) -> None:
+    await standing_in.execute("DELETE FROM staff_grants")
+    (mandate,) = (await load_actor(standing_in, "ben", NOON)).mandates
+    assert mandate.grants == ()
 
 
 def test_the_registry_folds_its_own_log_and_others_its_topic() -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 from joserfc import jwt
@@ -16,7 +18,12 @@ from joserfc.jwk import ECKey
 
 from kehu import calendar
 from kehu.contracts.staff import (
+    DelegateAppointed,
+    DelegationEnded,
+    DepartmentChanged,
+    DepartmentClosed,
     DepartmentOpened,
+    DepartureCancelled,
     DepartureCleared,
     DepartureStarted,
     Role,
@@ -24,8 +31,9 @@ from kehu.contracts.staff import (
     RoleRevoked,
     StaffAccessEnded,
     StaffMemberAppointed,
+    StaffMemberMoved,
 )
-from kehu.deciding import Actor, Grant
+from kehu.deciding import Actor, Grant, Mandate
 from kehu.errors import Forbidden, Unauthenticated
 from kehu.event_store.appending import Connection
 from kehu.facts import RecordedFact
@@ -155,17 +163,30 @@ def verify_token(issuer: ECKey, token: str) -> str:
     return person
 
 
-# Uses the primary keys of both tables.
+# Uses the primary keys of staff and staff_grants, and staff_delegations_delegate. Who has left neither has a delegate
+# nor is one; who is leaving takes over nothing new.
 _LOAD = """
 SELECT s.last_day, s.ended,
        coalesce((SELECT array_agg(ARRAY[g.role, g.department] ORDER BY g.role, g.department)
-                 FROM staff_grants g WHERE g.person = s.person), '{}') AS grants
+                 FROM staff_grants g WHERE g.person = s.person), '{}') AS grants,
+       coalesce((SELECT json_agg(json_build_object(
+                            'delegation', d.delegation, 'principal', d.principal, 'steps', d.steps,
+                            'grants', (SELECT json_agg(json_build_array(g.role, g.department)
+                                                       ORDER BY g.role, g.department)
+                                       FROM staff_grants g WHERE g.person = d.principal))
+                        ORDER BY d.delegation)
+                 FROM staff_delegations d JOIN staff p ON p.person = d.principal
+                 WHERE d.delegate = s.person AND s.last_day IS NULL AND NOT d.ended
+                   AND d.first_day <= $2 AND d.last_day >= $2
+                   AND NOT p.ended AND (p.last_day IS NULL OR p.last_day >= $2)), '[]') AS mandates
 FROM staff s WHERE s.person = $1
 """
 
 
 async def load_actor(pool: asyncpg.Pool, person: str, now: datetime) -> Actor:
     """The person as an actor, with the roles of this moment; `gone` from the day after their last one.
+
+    `Actor.mandates` are the delegations that hold today, each with the roles that its principal has at this moment.
 
     Args:
         pool: connections with the service's role.
@@ -176,15 +197,31 @@ async def load_actor(pool: asyncpg.Pool, person: str, now: datetime) -> Actor:
         NotStaff: this service knows of no such person.
 
     """
-    row = await pool.fetchrow(_LOAD, person)
+    today = calendar.today(now)
+    row = await pool.fetchrow(_LOAD, person, today)
     if row is None:
         raise NotStaff(person)
     last_day = row["last_day"]
+    gone = row["ended"] or (last_day is not None and today > last_day)
     return Actor(
         id=person,
-        grants=tuple(Grant(role, department or None) for role, department in row["grants"]),
+        grants=_grants(row["grants"]),
         departing=last_day is not None,
-        gone=row["ended"] or (last_day is not None and calendar.today(now) > last_day),
+        gone=gone,
+        mandates=() if gone else tuple(_mandate(found) for found in json.loads(row["mandates"])),
+    )
+
+
+def _grants(found: Iterable[Sequence[str]]) -> tuple[Grant, ...]:
+    return tuple(Grant(role, department or None) for role, department in found)
+
+
+def _mandate(found: Mapping[str, Any]) -> Mandate:
+    return Mandate(
+        delegation=found["delegation"],
+        principal=found["principal"],
+        steps=frozenset(found["steps"]),
+        grants=_grants(found["grants"] or ()),
     )
 
 
@@ -198,15 +235,21 @@ def staff_view(service_name: str) -> View:
     return View(
         name="staff",
         source=OWN_LOG if service_name == STAFF_SERVICE else STAFF_SERVICE,
-        tables=("staff", "staff_grants", "departments"),
+        tables=("staff", "staff_grants", "departments", "staff_delegations"),
         apply={
             DepartmentOpened: _open_department,
+            DepartmentChanged: _change_department,
+            DepartmentClosed: _close_department,
             StaffMemberAppointed: _appoint,
+            StaffMemberMoved: _move,
             RoleGranted: _grant,
             RoleRevoked: _revoke,
             DepartureStarted: _start_departure,
+            DepartureCancelled: _cancel_departure,
             DepartureCleared: _clear_departure,
             StaffAccessEnded: _end_access,
+            DelegateAppointed: _delegate,
+            DelegationEnded: _end_delegation,
         },
     )
 
@@ -215,11 +258,25 @@ async def _open_department(connection: Connection, recorded: RecordedFact[Depart
     fact = recorded.fact
     await connection.execute(
         """INSERT INTO departments (code, name, region) VALUES ($1, $2, $3)
-           ON CONFLICT (code) DO UPDATE SET name = excluded.name, region = excluded.region""",
+           ON CONFLICT (code) DO UPDATE SET name = excluded.name, region = excluded.region, closed = false""",
         fact.department,
         fact.name,
         fact.region,
     )
+
+
+async def _change_department(connection: Connection, recorded: RecordedFact[DepartmentChanged]) -> None:
+    fact = recorded.fact
+    await connection.execute(
+        "UPDATE departments SET name = coalesce($2, name), region = coalesce($3, region) WHERE code = $1",
+        fact.department,
+        fact.name,
+        fact.region,
+    )
+
+
+async def _close_department(connection: Connection, recorded: RecordedFact[DepartmentClosed]) -> None:
+    await connection.execute("UPDATE departments SET closed = true WHERE code = $1", recorded.fact.department)
 
 
 async def _appoint(connection: Connection, recorded: RecordedFact[StaffMemberAppointed]) -> None:
@@ -234,6 +291,11 @@ async def _appoint(connection: Connection, recorded: RecordedFact[StaffMemberApp
         fact.name,
         fact.department,
     )
+
+
+async def _move(connection: Connection, recorded: RecordedFact[StaffMemberMoved]) -> None:
+    fact = recorded.fact
+    await connection.execute("UPDATE staff SET department = $2 WHERE person = $1", fact.person, fact.department)
 
 
 async def _grant(connection: Connection, recorded: RecordedFact[RoleGranted]) -> None:
@@ -260,12 +322,44 @@ async def _start_departure(connection: Connection, recorded: RecordedFact[Depart
     )
 
 
+async def _cancel_departure(connection: Connection, recorded: RecordedFact[DepartureCancelled]) -> None:
+    await connection.execute(
+        "UPDATE staff SET last_day = NULL, cleared = false WHERE person = $1", recorded.fact.person
+    )
+
+
 async def _clear_departure(connection: Connection, recorded: RecordedFact[DepartureCleared]) -> None:
     await connection.execute("UPDATE staff SET cleared = true WHERE person = $1", recorded.fact.person)
 
 
 async def _end_access(connection: Connection, recorded: RecordedFact[StaffAccessEnded]) -> None:
     await connection.execute("UPDATE staff SET ended = true WHERE person = $1", recorded.fact.person)
+
+
+async def _delegate(connection: Connection, recorded: RecordedFact[DelegateAppointed]) -> None:
+    fact = recorded.fact
+    await connection.execute(
+        """INSERT INTO staff_delegations (delegation, number, principal, delegate, steps, first_day, last_day, reason)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING""",
+        fact.delegation,
+        fact.number,
+        fact.principal,
+        fact.delegate,
+        list(fact.steps),
+        fact.first_day,
+        fact.last_day,
+        fact.reason,
+    )
+
+
+async def _end_delegation(connection: Connection, recorded: RecordedFact[DelegationEnded]) -> None:
+    fact = recorded.fact
+    await connection.execute(
+        "UPDATE staff_delegations SET ended = true, ended_by = $2, ended_at = $3 WHERE delegation = $1",
+        fact.delegation,
+        fact.ended_by,
+        recorded.occurred_at,
+    )
 
 
 __all__ = [

@@ -78,6 +78,8 @@ class DossierReturned(PublishedFact, clause="R4.3"):
     submitted_by: str
     returned_by: str
     remarks: str
+    #: For whom, where a delegate did it (B代A).
+    on_behalf_of: str | None = None
 
 
 class CustomerRegistered(PublishedFact, clause="R4.3"):
@@ -100,6 +102,8 @@ class CustomerRegistered(PublishedFact, clause="R4.3"):
     #: Taken over at go-live as an existing customer, so not new for R6.2.1b.
     taken_over: bool = False
     registered_by: str
+    #: For whom, where a delegate did it (B代A).
+    on_behalf_of: str | None = None
 
 
 class CustomerChanged(PublishedFact, clause="R4.4"):
@@ -121,6 +125,8 @@ class CustomerChanged(PublishedFact, clause="R4.4"):
     occurred_on: AwareDatetime | None = None
     #: The proposal that has been passed (CustomerChangeProposed), where the change was a major one.
     change: str | None = None
+    #: For whom, where a delegate did it (B代A).
+    on_behalf_of: str | None = None
 
     def occurred(self, now: datetime) -> datetime:
         """When the change happened, where it is known to differ from when it was entered."""
@@ -137,6 +143,8 @@ class OwnerAssigned(PublishedFact, clause="R4.6"):
     collaborators: tuple[str, ...] = ()
     #: As in CustomerChanged.
     change: str | None = None
+    #: For whom, where a delegate did it (B代A).
+    on_behalf_of: str | None = None
 
 
 class CustomerChangeProposed(PublishedFact, clause="R4.4"):
@@ -161,6 +169,8 @@ class CustomerChangeDeclined(PublishedFact, clause="R4.4"):
     remarks: str
     proposed_by: str
     declined_by: str
+    #: For whom, where a delegate did it (B代A).
+    on_behalf_of: str | None = None
 
 
 class CustomersMerged(PublishedFact, clause="R4"):

@@ -28,12 +28,45 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class DelegableStep(StrEnum):
+    """The steps that an absent approver may have done by a delegate (委托), by the names that decisions ask for."""
+
+    DOSSIER_REVIEW = "dossier:review"
+    DOSSIER_CHANGE = "dossier:change"
+    QUALIFICATION_VETTING = "qualification:vetting"
+    QUALIFICATION_FINANCE = "qualification:finance"
+    QUALIFICATION_MANAGER = "qualification:manager"
+    QUALIFICATION_REGISTRATION = "qualification:registration"
+    QUALIFICATION_GENERAL_MANAGER = "qualification:general_manager"
+    STOP_SHIPPING = "order:stop-shipping"
+    INVOICE_MARKETING = "invoice:marketing"
+    INVOICE_FINANCE = "invoice:finance"
+    DEPARTURE_ASSIGN = "departure:assign"
+
+
 class DepartmentOpened(PublishedFact, clause="People"):
     """A department (营销部) begins its work; `region` is the part of the country that it sells in."""
 
     department: str
     name: str
     region: str
+
+
+class DepartmentChanged(PublishedFact, clause="People"):
+    """A department has another name, or sells in another part of the country; what is not set stays."""
+
+    department: str
+    name: str | None = None
+    region: str | None = None
+    changed_by: str
+
+
+class DepartmentClosed(PublishedFact, clause="People"):
+    """A department without people and customers is no more; its history stays."""
+
+    department: str
+    closed_by: str
+    reason: str
 
 
 class StaffMemberAppointed(PublishedFact, clause="People"):
@@ -43,6 +76,15 @@ class StaffMemberAppointed(PublishedFact, clause="People"):
     number: str
     name: Personal
     department: str | None = None
+
+
+class StaffMemberMoved(PublishedFact, clause="People"):
+    """A person belongs to another department from now on, or (None) to none; roles are granted apart."""
+
+    person: str
+    department: str | None
+    previous_department: str | None
+    moved_by: str
 
 
 class RoleGranted(PublishedFact, clause="People"):
@@ -69,18 +111,40 @@ class DepartureStarted(PublishedFact, clause="R4.6"):
 
     person: str
     last_day: date
+    departure: str | None = None
+    number: str | None = None
+    department: str | None = None
+    started_by: str | None = None
+
+
+class DepartureCancelled(PublishedFact, clause="R4.6"):
+    """A person who was leaving stays, and has their rights again."""
+
+    person: str
+    departure: str
+    number: str
+    department: str | None = None
+    reason: str
+    cancelled_by: str
 
 
 class DepartureCleared(PublishedFact, clause="R4.6"):
     """Every customer of a leaving person has a successor and proof of notice."""
 
     person: str
+    departure: str | None = None
+    number: str | None = None
+    cleared_by: str | None = None
 
 
 class StaffAccessEnded(PublishedFact, clause="R4.6"):
     """A person may do nothing here any more, whatever is open."""
 
     person: str
+    departure: str | None = None
+    number: str | None = None
+    #: Whether the departure had been cleared; else the rest passes to the manager.
+    cleared: bool | None = None
 
 
 class DelegateAppointed(PublishedFact, clause="People"):
@@ -89,11 +153,13 @@ class DelegateAppointed(PublishedFact, clause="People"):
     delegation: str
     principal: str
     delegate: str
-    #: Such as ``qualification:manager`` or ``dossier:review``.
+    #: Such as ``qualification:manager`` or ``dossier:review`` (`DelegableStep`).
     steps: tuple[str, ...]
+    #: In Shanghai, both included.
     first_day: date
     last_day: date
     reason: str
+    number: str | None = None
 
 
 class DelegationEnded(PublishedFact, clause="People"):
@@ -162,10 +228,14 @@ class HandoverProved(PublishedFact, clause="R4.6"):
 #: All of them, for whoever keeps a view of the staff.
 STAFF_FACTS = (
     DepartmentOpened,
+    DepartmentChanged,
+    DepartmentClosed,
     StaffMemberAppointed,
+    StaffMemberMoved,
     RoleGranted,
     RoleRevoked,
     DepartureStarted,
+    DepartureCancelled,
     DepartureCleared,
     StaffAccessEnded,
     DelegateAppointed,
