@@ -42,13 +42,19 @@ from kehu_notifier.messages.facts import (
 )
 from kehu_notifier.messages.policy import SENDING, Sending
 from kehu_notifier.notices.facts import NoticeAddressed
-from kehu_notifier.templates.policy import TEMPLATES, WORDS, Template, TemplateName, Templates
+from kehu_notifier.templates.initial import WORDS
+from kehu_notifier.templates.policy import TEMPLATES, Templates
+from kehu_notifier.templates.template import Template, TemplateName
 from kehu_notifier.testing import CUSTOMER, MORNING, NIGHT, NOW, POLICIES, context, later, recorded
 
 REASON = new_id()
 ATTEMPT, OTHER = new_id(), new_id()
 READY = Readiness()
 LOOKS = [timedelta(minutes=minutes) for minutes in SENDING.initial.look_after_minutes]
+
+
+#: Which template, and for which reason, as the published end of a message says.
+FROM: dict[str, str] = {"template": "turn-to-sign", "cause": str(REASON)}
 
 
 def addressed(template: TemplateName = TemplateName.TURN_TO_SIGN, **changes: Any) -> RecordedFact[Any]:
@@ -175,7 +181,7 @@ def test_an_attempt_is_recorded_before_the_channel_is_called_and_only_once() -> 
         (Readiness(has_address=False), MessageSuppressed(message="", suppressed_for="no-address")),
         (
             Readiness(cannot_render="variable-empty"),
-            MessageFailed(message="", channel="wecom", reason="variable-empty"),
+            MessageFailed(message="", channel="wecom", reason="variable-empty", **FROM),
         ),
     ],
 )
@@ -205,6 +211,7 @@ def test_the_channels_word_is_recorded() -> None:
         customer=CUSTOMER,
         channel="wecom",
         reason="isv.MOBILE_NUMBER_ILLEGAL",
+        **FROM,
     )
     (unknown,) = finish(SENDING_IT, Unknown("no-answer"))
     assert (unknown.detail, unknown.look_at) == ("no-answer", later(minutes=1))
@@ -238,7 +245,7 @@ def test_not_taken_at_the_moment_it_is_tried_again_later_and_later_and_then_fail
             facts += when(facts, decisions.release, now=fact.until)
     assert waits == [timedelta(minutes=minutes) for minutes in (2, 4, 8, 16)]
     assert facts[-1] == MessageFailed(
-        message=message_id(REASON, "turn-to-sign", "sun"), customer=CUSTOMER, channel="wecom", reason="45009"
+        message=message_id(REASON, "turn-to-sign", "sun"), customer=CUSTOMER, channel="wecom", reason="45009", **FROM
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,17 +13,66 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kehu.contracts.customers import CustomerKind, CustomerRegistered, DossierReturned, DossierSubmitted, IdentityKind
+from kehu.calendar import Month
+from kehu.contracts.customers import (
+    CustomerChanged,
+    CustomerChangeDeclined,
+    CustomerChangeProposed,
+    CustomerKind,
+    CustomerRegistered,
+    DossierReturned,
+    DossierSubmitted,
+    IdentityKind,
+    MonthlyReportMissing,
+    MonthlyReportSubmitted,
+    OwnerAssigned,
+    VerificationDone,
+    VerificationDue,
+    VerificationReminded,
+)
 from kehu.contracts.engagement import VisitCancelled, VisitLogged, VisitPlanned, VisitRecordOverdue
 from kehu.contracts.grading import Grade, GradeAssigned, GradeDriftNoticed, IndicativeGradeChanged
-from kehu.contracts.staff import Role, RoleGranted
+from kehu.contracts.staff import (
+    DelegateAppointed,
+    DepartureCleared,
+    DepartureStarted,
+    HandoverNoticeDue,
+    Role,
+    RoleGranted,
+    StepEscalated,
+    SuccessorAccepted,
+    SuccessorProposed,
+)
+from kehu.contracts.trade import (
+    GoodsShipped,
+    InvoiceCollected,
+    InvoiceIssued,
+    InvoiceKind,
+    InvoiceRequestClosed,
+    InvoiceRequested,
+    InvoiceRequestReviewed,
+    InvoiceVoided,
+    OrderLine,
+    OrderReleased,
+    ReceiptAllocated,
+    ReceiptConfirmed,
+    RedLetterDue,
+    ReleaseBlocked,
+    ShippingStopped,
+)
 from kehu.contracts.vetting import (
     AgentActivated,
+    CreditIncidentRecorded,
+    DocumentExpiring,
     QualificationApproved,
     QualificationRejected,
+    QualificationRestored,
     QualificationReturned,
     QualificationStepPassed,
     QualificationSubmitted,
+    QualificationSuspended,
+    QualificationWithdrawn,
+    SignoffsVoided,
     Step,
 )
 from kehu.facts import Fact, RecordedFact
@@ -38,11 +88,12 @@ from kehu_notifier.notices.facts import (
     SignerNoted,
 )
 from kehu_notifier.notices.reactions import REACTIONS
-from kehu_notifier.templates.policy import LIVE_VARIABLES, TOLD_VARIABLES, WORDS, TemplateName
+from kehu_notifier.templates.initial import WORDS
 from kehu_notifier.templates.rendering import render
+from kehu_notifier.templates.template import LIVE_VARIABLES, TOLD_VARIABLES, TemplateName
 from kehu_notifier.testing import COMPANY, CUSTOMER, NOW, context, later, recorded
 
-BY_FACT = {reaction.on: reaction for reaction in REACTIONS}
+BY_FACT = {fact: [one for one in REACTIONS if one.on is fact] for fact in dict.fromkeys(one.on for one in REACTIONS)}
 DAY = date(2026, 12, 1)
 #: What all facts about the one qualification, and about the one visit, say.
 Q: dict[str, Any] = {"qualification": "q-1", "customer": CUSTOMER, "department": "east"}
@@ -105,8 +156,110 @@ def indicative(previous: Grade | None) -> IndicativeGradeChanged:
     )
 
 
+DAYS: dict[str, Any] = {"department": "east", "customer": CUSTOMER}
+LINE = OrderLine(item="泵", quantity=Decimal(1), amount_fen=100)
+CHANGE_PROPOSED = CustomerChangeProposed(
+    **DAYS, change="ch-1", number="K000001", name="甲乙商贸", fields=("name",), proposed_by="li"
+)
+CHANGE_DECLINED = CustomerChangeDeclined(**DAYS, change="ch-1", remarks="x", proposed_by="li", declined_by="zhao")
+CHANGE_PASSED = CustomerChanged(customer=CUSTOMER, name="丙丁商贸", change="ch-1")
+OWNER_PASSED = OwnerAssigned(**DAYS, owner="wang", change="ch-2")
+VERIFICATION: dict[str, Any] = {**DAYS, "verification": "ve-1", "quarter": "2026Q4", "verifier": "ver"}
+VERIFY = VerificationDue(**VERIFICATION, due_on=DAY)
+VERIFY_REMINDED = VerificationReminded(**VERIFICATION, overdue=False)
+VERIFY_OVERDUE = VerificationReminded(**VERIFICATION, overdue=True)
+VERIFIED = VerificationDone(**VERIFICATION, outcome="unchanged", method="phone")
+REPORT_MISSING = MonthlyReportMissing(department="east", month=Month(2026, 10))
+REPORT_SUBMITTED = MonthlyReportSubmitted(
+    department="east", month=Month(2026, 10), late=True, nil=True, submitted_by="zhao"
+)
+DELEGATED = DelegateAppointed(
+    delegation="de-1",
+    principal="zhao",
+    delegate="wang",
+    steps=("dossier:review",),
+    first_day=DAY,
+    last_day=DAY,
+    reason="x",
+)
+ESCALATED = StepEscalated(
+    **DAYS,
+    thing="ch-1",
+    step="dossier:change",
+    waiting_for=(Role.DEPT_MANAGER,),
+    superior=Role.GENERAL_MANAGER,
+    since=DAY,
+)
+LEAVING = DepartureStarted.model_validate({"person": "li", "last_day": DAY, "department": "east"})
+CLEARED = DepartureCleared(person="li")
+HANDOVER: dict[str, Any] = {**DAYS, "departure": "dp-1", "leaver": "li", "successor": "wang"}
+PROPOSED = SuccessorProposed(**HANDOVER, due_on=DAY)
+ACCEPTED = SuccessorAccepted(**HANDOVER, accepted_by="wang")
+NOTICE_DUE = HandoverNoticeDue(**HANDOVER)
+VOIDED = SignoffsVoided(**Q, from_step=Step.FINANCE, steps=(Step.FINANCE,), because_of="finance")
+WITHDRAWN = QualificationWithdrawn(qualification="q-1", customer=CUSTOMER, reason="x", withdrawn_by="li")
+EXPIRING = DocumentExpiring(
+    **Q, owner="li", document="business_licence", valid_until=DAY, last_day=False, suspends=True
+)
+LAST_DAY = EXPIRING.model_copy(update={"last_day": True})
+SUSPENDED = QualificationSuspended(**Q, documents=("business_licence",), reason="x")
+RESTORED = QualificationRestored(**Q)
+ORDER: dict[str, Any] = {"order": "o-1", "order_number": "DD000001", "customer": CUSTOMER}
+RELEASED = OrderReleased(**ORDER, batch=1, amount_fen=100, receipts=("r",))
+BLOCKED = ReleaseBlocked(**ORDER, batch=1, amount_fen=100, reason="x")
+SHIPPED = GoodsShipped(
+    **ORDER, shipment="s-1", department="east", batch=1, shipped_on=DAY, value_fen=100, lines=(LINE,), receipts=("r",)
+)
+STOPPED = ShippingStopped(**ORDER, reason="x")
+RECEIPT = ReceiptConfirmed(
+    receipt="r-1", number="SK000001", unit=None, payer="x", bank_reference="b", amount_fen=100, received_on=DAY
+)
+RECEIPT_OF_UNIT = RECEIPT.model_copy(update={"unit": "u-1"})
+ALLOCATED = ReceiptAllocated(receipt="r-1", order="o-1", customer=CUSTOMER, amount_fen=100)
+INCIDENT = CreditIncidentRecorded(
+    incident="i-1", customer=CUSTOMER, occurred_on=DAY, description="x", evidence="x", recorded_by="fin"
+)
+F2: dict[str, Any] = {
+    "request": "f-1",
+    "order": "o-1",
+    "customer": CUSTOMER,
+    "department": "east",
+    "requested_by": "li",
+}
+REQUESTED = InvoiceRequested(**F2, number="KP000001", gross_fen=113)
+REVIEWED = InvoiceRequestReviewed(**F2, side="marketing", reviewed_by="sun", both=False)
+BOTH_REVIEWED = InvoiceRequestReviewed(**F2, side="finance", reviewed_by="fin", both=True, lapses_on=DAY)
+LAPSED = InvoiceRequestClosed(**F2, outcome="lapsed", reason="x")
+ISSUED = InvoiceIssued(
+    **ORDER,
+    invoice="iv-1",
+    request="f-1",
+    unit="u-1",
+    department="east",
+    kind=InvoiceKind.DIGITAL,
+    digital_number="26330000000000000001",
+    issued_on=DAY,
+    net_fen=100,
+    tax_fen=13,
+    gross_fen=113,
+    lines=(),
+    issued_by="fin2",
+    collector="li",
+)
+RED = ISSUED.model_copy(update={"invoice": "iv-2", "red_of": "iv-1", "request": None, "collector": None})
+COLLECTED = InvoiceCollected(invoice="iv-1", order="o-1", customer=CUSTOMER, collected_by="li", collected_on=DAY)
+VOID = InvoiceVoided(invoice="iv-1", order="o-1", customer=CUSTOMER, voided_on=DAY, reason="x")
+RED_DUE = RedLetterDue(**ORDER, department="east", excess_fen=100)
+RED_COVERED = RedLetterDue(**ORDER, department="east", excess_fen=0)
+
+
 def react(cause: RecordedFact[Any], state: Notices, company: Company = COMPANY) -> list[Fact]:
-    return list(BY_FACT[type(cause.fact)].decide(cause, state, context(company)).facts)
+    """What all reactions to a fact note, each about its own thing, where this much was told before."""
+    facts: list[Fact] = []
+    for reaction in BY_FACT[type(cause.fact)]:
+        for _ in reaction.stream_ids(cause):
+            facts += reaction.decide(cause, state, context(company)).facts
+    return facts
 
 
 @dataclass
@@ -277,6 +430,47 @@ EXAMPLES: Sequence[Fact] = (
     OVERDUE,
     LOGGED,
     CANCELLED,
+    CHANGE_PROPOSED,
+    CHANGE_DECLINED,
+    CHANGE_PASSED,
+    OWNER_PASSED,
+    VERIFY,
+    VERIFY_REMINDED,
+    VERIFY_OVERDUE,
+    VERIFIED,
+    REPORT_MISSING,
+    REPORT_SUBMITTED,
+    DELEGATED,
+    ESCALATED,
+    LEAVING,
+    CLEARED,
+    PROPOSED,
+    ACCEPTED,
+    NOTICE_DUE,
+    VOIDED,
+    WITHDRAWN,
+    EXPIRING,
+    LAST_DAY,
+    SUSPENDED,
+    RESTORED,
+    RELEASED,
+    BLOCKED,
+    SHIPPED,
+    STOPPED,
+    RECEIPT,
+    RECEIPT_OF_UNIT,
+    ALLOCATED,
+    INCIDENT,
+    REQUESTED,
+    REVIEWED,
+    BOTH_REVIEWED,
+    LAPSED,
+    ISSUED,
+    RED,
+    COLLECTED,
+    VOID,
+    RED_DUE,
+    RED_COVERED,
 )
 
 
@@ -305,6 +499,11 @@ TOPICS: dict[str, list[tuple[Fact, str]]] = {
         (DOSSIER_RETURNED, "zhao"),
         (DOSSIER_SUBMITTED, "li"),
         (REGISTERED, "zhao"),
+        (CHANGE_PROPOSED, "li"),
+        (CHANGE_PASSED, "zhao"),
+        (VERIFY, "x"),
+        (VERIFY_OVERDUE, "x"),
+        (NOTICE_DUE, "zhao"),
     ],
     "vetting": [
         (SUBMITTED, "li"),
@@ -317,6 +516,13 @@ TOPICS: dict[str, list[tuple[Fact, str]]] = {
         (passed(Step.GENERAL_MANAGER, "boss"), "boss"),
         (APPROVED, "boss"),
         (ACTIVATED, "office"),
+        (RELEASED, "fin"),
+        (SHIPPED, "ware"),
+        (REQUESTED, "li"),
+        (REVIEWED, "sun"),
+        (BOTH_REVIEWED, "fin"),
+        (ISSUED, "fin2"),
+        (RED_DUE, "x"),
     ],
     "grading": [(ASSIGNED, "x"), (indicative(Grade.B), "x"), (drift(drifting=True), "x"), (drift(drifting=False), "x")],
     "engagement": [(PLANNED, "li"), (OVERDUE, "x"), (LOGGED, "li")],
@@ -334,8 +540,10 @@ class Notifier:
     states: dict[str, Notices] = field(default_factory=dict[str, Notices])
 
     def consume(self, cause: RecordedFact[Any]) -> None:
-        (stream,) = BY_FACT[type(cause.fact)].stream_ids(cause)
-        self.append(stream, react(cause, self.states.get(stream, Notices()), self.company))
+        for reaction in BY_FACT[type(cause.fact)]:
+            for stream in reaction.stream_ids(cause):
+                decided = reaction.decide(cause, self.states.get(stream, Notices()), context(self.company))
+                self.append(stream, decided.facts)
         if isinstance(cause.fact, CustomerRegistered):  # the view is written after the reaction has decided
             self.company = Company(self.company.holders, owner=cause.fact.owner, main_contact="p-1")
 

@@ -34,7 +34,9 @@ from kehu_notifier.messages.facts import MESSAGES, Message, MessageState
 from kehu_notifier.messages.sending import Desk, sender
 from kehu_notifier.notices.facts import NOTICES, NoticeAddressed
 from kehu_notifier.settings import SMS_SECRET, WECOM_SECRET, NotifierSettings
-from kehu_notifier.templates.policy import TEMPLATES, WORDS, TemplateName
+from kehu_notifier.templates.initial import WORDS
+from kehu_notifier.templates.policy import TEMPLATES
+from kehu_notifier.templates.template import TemplateName
 from kehu_notifier.testing import recorded
 from kehu_notifier.testing.provider import Asked, Provider, Reply, listening
 

@@ -7,15 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from kehu_notifier.templates.policy import (
-    LIVE_VARIABLES,
-    TOLD_VARIABLES,
-    WORDS,
-    Template,
-    TemplateName,
-    Templates,
-)
+from kehu_notifier.templates.initial import WORDS
+from kehu_notifier.templates.policy import Templates
 from kehu_notifier.templates.rendering import CannotRenderError, cut, render
+from kehu_notifier.templates.template import LIVE_VARIABLES, TOLD_VARIABLES, Template, TemplateName
 
 LONGEST = 35
 SMS = WORDS[TemplateName.CUSTOMER_ACTIVATED]

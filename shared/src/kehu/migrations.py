@@ -112,7 +112,8 @@ async def _register(connection: asyncpg.Connection, service: Service) -> None:
     await connection.execute("DELETE FROM event_store.subscriptions WHERE service = $1", service.name)
     await connection.executemany(
         "INSERT INTO event_store.subscriptions (service, type) VALUES ($1, $2)",
-        [(service.name, name) for facts in service.subscriptions().values() for name in _names(facts)],
+        # One type may come from several services (StepEscalated does).
+        [(service.name, name) for name in _names(set().union(*service.subscriptions().values()))],
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from kehu_notifier.templates.policy import Outlet
+from kehu_notifier.templates.template import Outlet
 
 #: Files in the directory of secrets.
 SMS_SECRET = "aliyun-sms.secret"  # noqa: S105 - a file's name

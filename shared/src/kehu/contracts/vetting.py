@@ -88,6 +88,7 @@ class SignoffsVoided(PublishedFact, clause="R3.1.3"):
     from_step: Step
     steps: tuple[Step, ...]
     because_of: str
+    department: str | None = None
 
 
 class DocumentExpiring(PublishedFact, clause="R3.1.2"):

@@ -29,7 +29,7 @@ from kehu_notifier.messages.facts import (
 )
 from kehu_notifier.messages.views import Filters, find_message, list_messages, sight
 from kehu_notifier.notices.facts import RecipientKind
-from kehu_notifier.templates.policy import TemplateName
+from kehu_notifier.templates.template import TemplateName
 
 router = APIRouter(tags=["messages"])
 

@@ -11,8 +11,9 @@ from kehu.policies import INITIAL, Policies
 from kehu_notifier.channels.channel import Outgoing
 from kehu_notifier.messages.decisions import Readiness
 from kehu_notifier.messages.facts import MessagePrepared
-from kehu_notifier.templates.policy import TEMPLATES, Outlet, Template, Templates
+from kehu_notifier.templates.policy import TEMPLATES, Templates
 from kehu_notifier.templates.rendering import CannotRenderError, render
+from kehu_notifier.templates.template import Outlet, Template
 
 _MAINLAND = "+86"
 

@@ -43,7 +43,8 @@ from kehu_notifier.messages.facts import (
 )
 from kehu_notifier.messages.policy import sending_in_force
 from kehu_notifier.notices.facts import NoticeAddressed
-from kehu_notifier.templates.policy import TEMPLATES, Outlet, templates_in_force
+from kehu_notifier.templates.policy import TEMPLATES, templates_in_force
+from kehu_notifier.templates.template import Outlet
 
 
 def message_id(reason: UUID, template: str, recipient: str) -> str:
@@ -70,7 +71,7 @@ def request_message(
     message = message_id(fact.reason, fact.template, fact.recipient)
     prepared = MessagePrepared(
         message=message,
-        customer=fact.customer,
+        customer=fact.customer or None,
         thing=fact.thing,
         reason=fact.reason,
         template=fact.template,
@@ -91,7 +92,7 @@ def request_message(
         template_version=prepared.template_version,
         recipient=fact.recipient,
         recipient_kind=fact.recipient_kind,
-        customer=fact.customer,
+        customer=prepared.customer,
         channel=prepared.channel,
     )
     return Decision([prepared, requested, _let_out(prepared, context)])
@@ -282,7 +283,14 @@ def _sent(
 
 
 def _failed(prepared: MessagePrepared, code: str) -> MessageFailed:
-    return MessageFailed(message=prepared.message, customer=prepared.customer, channel=prepared.channel, reason=code)
+    return MessageFailed(
+        message=prepared.message,
+        customer=prepared.customer,
+        channel=prepared.channel,
+        reason=code,
+        template=prepared.template,
+        cause=str(prepared.reason),
+    )
 
 
 def _delivered(prepared: MessagePrepared, reference: str | None) -> MessageDelivered:
@@ -291,6 +299,8 @@ def _delivered(prepared: MessagePrepared, reference: str | None) -> MessageDeliv
         customer=prepared.customer,
         channel=prepared.channel,
         provider_reference=reference,
+        template=prepared.template,
+        cause=str(prepared.reason),
     )
 
 

@@ -15,7 +15,7 @@ from kehu.contracts.messages import Channel, MessageDelivered, MessageFailed, Me
 from kehu.deciding import Category
 from kehu.facts import Fact
 from kehu_notifier.notices.facts import RecipientKind
-from kehu_notifier.templates.policy import Outlet, TemplateName
+from kehu_notifier.templates.template import Outlet, TemplateName
 
 HeldFor = Literal["quiet-hours", "try-again"]
 SuppressedFor = Literal["done-meanwhile", "recipient-gone", "no-address"]

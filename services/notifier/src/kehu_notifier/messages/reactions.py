@@ -12,7 +12,7 @@ from kehu.service import Due, Reaction, Schedule
 from kehu_notifier.messages.decisions import message_id, release, request_message
 from kehu_notifier.messages.facts import MESSAGES, Message, MessageHeld
 from kehu_notifier.notices.facts import NoticeAddressed
-from kehu_notifier.templates.policy import Outlet
+from kehu_notifier.templates.template import Outlet
 
 
 def write_message(service: str, outlets: Collection[Outlet]) -> Reaction:

@@ -17,6 +17,8 @@ TOLD_ROLES = (
     Role.GM_OFFICE,
     Role.GENERAL_MANAGER,
     Role.MARKET_DEPT,
+    Role.WAREHOUSE,
+    Role.HR,
 )
 
 # Uses staff_grants_role and the primary key of staff.
@@ -74,5 +76,5 @@ async def look_up(connection: Connection, customer: str) -> Company:
 
 
 async def gather(connection: Connection, recorded: RecordedFact[Any]) -> Company:
-    """The same for a reaction, seen from the customer that its fact is about."""
-    return await look_up(connection, recorded.fact.customer)
+    """The same for a reaction, seen from the customer that its fact is about, if it is about one."""
+    return await look_up(connection, getattr(recorded.fact, "customer", None) or "")

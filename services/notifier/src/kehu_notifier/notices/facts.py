@@ -17,7 +17,7 @@ from kehu.contracts.staff import Role
 from kehu.contracts.vetting import Step
 from kehu.deciding import Category
 from kehu.facts import Fact
-from kehu_notifier.templates.policy import TemplateName
+from kehu_notifier.templates.template import TemplateName
 
 AudienceKind = Literal["persons", "role", "owner", "main_contact"]
 RecipientKind = Literal["employee", "contact"]
@@ -47,7 +47,7 @@ class Audience(BaseModel):
 
 
 class OfNotice(Fact, clause="Notifications"):
-    """Something about a thing of a customer; the customer is the Kafka key of all of them."""
+    """Something about a thing of a customer, who is the Kafka key of all of them; empty where it is nobody's."""
 
     thing: str
     customer: str

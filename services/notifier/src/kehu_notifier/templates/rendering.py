@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from kehu_notifier.templates.policy import Template, fill
+from kehu_notifier.templates.template import Template, fill
 from kehu_notifier.templates.words import worded
 
 _CUT = "…"

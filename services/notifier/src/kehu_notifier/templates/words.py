@@ -19,7 +19,13 @@ STEPS: Mapping[str, tuple[str, str]] = {
     Step.AGREEMENT: ("签订协议", "the agreement"),
     "salesperson": ("营销员", "the salesperson"),
 }
-_WORDED: Mapping[str, Mapping[str, tuple[str, str]]] = {"step": STEPS, "back_to": STEPS}
+#: How an invoice request ended without an invoice (R3.2.3).
+OUTCOMES: Mapping[str, tuple[str, str]] = {
+    "refused": ("未获通过", "refused"),
+    "withdrawn": ("已撤回", "withdrawn"),
+    "lapsed": ("已过期失效", "lapsed"),
+}
+_WORDED: Mapping[str, Mapping[str, tuple[str, str]]] = {"step": STEPS, "back_to": STEPS, "outcome": OUTCOMES}
 
 
 def worded(variable: str, value: str, language: Language) -> str:

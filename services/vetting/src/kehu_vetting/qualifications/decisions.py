@@ -246,7 +246,12 @@ def void_from(step: Step, state: Qualification, because_of: str) -> Iterable[Fac
         return ()
     return (
         SignoffsVoided(
-            qualification=state.id, customer=state.customer, from_step=step, steps=steps, because_of=because_of
+            qualification=state.id,
+            customer=state.customer,
+            from_step=step,
+            steps=steps,
+            because_of=because_of,
+            department=state.department,
         ),
     )
 

@@ -1,0 +1,159 @@
+"""What qualifications make people wait for: whose turn it is to sign, what became of it, papers that end (R3.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kehu.contracts.staff import Role
+from kehu.contracts.vetting import (
+    AgentActivated,
+    DocumentExpiring,
+    QualificationApproved,
+    QualificationRejected,
+    QualificationRestored,
+    QualificationReturned,
+    QualificationStepPassed,
+    QualificationSubmitted,
+    QualificationSuspended,
+    QualificationWithdrawn,
+    SignoffsVoided,
+    Step,
+)
+from kehu.facts import RecordedFact
+from kehu_notifier.notices.decisions import News, barred_from
+from kehu_notifier.notices.facts import Audience, NoticeNeeded, Notices, SignerNoted
+from kehu_notifier.notices.telling import MAIN_CONTACT, OWNER, VETTING, ended, holders, need, news, person, telling
+from kehu_notifier.templates.template import TemplateName
+
+#: Who signs which step (R3.1.3). The agreement is nobody's to sign off: the approval tells the submitter of it.
+SIGNERS: dict[Step, Role] = {
+    Step.VETTING: Role.VETTER,
+    Step.FINANCE: Role.FINANCE,
+    Step.MANAGER: Role.DEPT_MANAGER,
+    Step.REGISTRATION: Role.GM_OFFICE,
+    Step.GENERAL_MANAGER: Role.GENERAL_MANAGER,
+}
+#: "The office's registration may be done by whoever approves if nobody else is there" (R3.1.3).
+STAND_INS: dict[Step, Role] = {Step.REGISTRATION: Role.GENERAL_MANAGER}
+
+
+def _turn(recorded: RecordedFact[Any], step: Step, signers: tuple[SignerNoted, ...]) -> list[NoticeNeeded]:
+    if step not in SIGNERS:
+        return []
+    fact = recorded.fact
+    audience = Audience(
+        kind="role",
+        role=SIGNERS[step],
+        stand_in=STAND_INS.get(step),
+        department=fact.department,
+        barred=barred_from(step, signers),
+    )
+    return [need(recorded, fact.qualification, TemplateName.TURN_TO_SIGN, audience, {"step": step.value}, waiting=True)]
+
+
+def qualification_submitted(recorded: RecordedFact[QualificationSubmitted], state: Notices) -> News:
+    """The department's vetters are first."""
+    fact = recorded.fact
+    submitter = SignerNoted(thing=fact.qualification, customer=fact.customer, person=fact.submitted_by)
+    needs = _turn(recorded, Step.VETTING, (*state.signers, submitter))
+    return News(fact.qualification, fact.customer, recorded.id, needs, ends=True, signer=submitter)
+
+
+def step_passed(recorded: RecordedFact[QualificationStepPassed], state: Notices) -> News:
+    """Whoever may sign the next step is next."""
+    fact = recorded.fact
+    signer = SignerNoted(
+        thing=fact.qualification,
+        customer=fact.customer,
+        person=fact.signed_by,
+        step=fact.step,
+        in_absence=fact.in_absence is not None,
+    )
+    needs = _turn(recorded, fact.next_step, (*state.signers, signer))
+    return News(fact.qualification, fact.customer, recorded.id, needs, ends=True, signer=signer)
+
+
+def qualification_returned(recorded: RecordedFact[QualificationReturned], state: Notices) -> News:
+    """The submitter is told; so is whoever has to sign an earlier step again."""
+    fact = recorded.fact
+    back_to = fact.to_step.value if fact.to_step else "salesperson"
+    values = {"step": fact.from_step.value, "back_to": back_to}
+    submitter = person(fact.submitted_by)
+    told = need(recorded, fact.qualification, TemplateName.QUALIFICATION_RETURNED, submitter, values)
+    again = _turn(recorded, fact.to_step, state.signers) if fact.to_step else []
+    return news(recorded, fact.qualification, told, *again, ends=True)
+
+
+def qualification_rejected(recorded: RecordedFact[QualificationRejected], _state: Notices) -> News:
+    """The submitter is told."""
+    fact = recorded.fact
+    template = TemplateName.QUALIFICATION_REJECTED
+    needed = need(recorded, fact.qualification, template, person(fact.submitted_by), {"step": fact.step.value})
+    return news(recorded, fact.qualification, needed, ends=True)
+
+
+def qualification_approved(recorded: RecordedFact[QualificationApproved], _state: Notices) -> News:
+    """The submitter is told, and that the agreement is theirs to bring about."""
+    fact = recorded.fact
+    template = TemplateName.QUALIFICATION_APPROVED
+    needed = need(recorded, fact.qualification, template, person(fact.submitted_by))
+    return news(recorded, fact.qualification, needed, ends=True)
+
+
+def agent_activated(recorded: RecordedFact[AgentActivated], _state: Notices) -> News:
+    """The customer itself hears that it may order."""
+    fact = recorded.fact
+    needed = need(recorded, fact.customer, TemplateName.CUSTOMER_ACTIVATED, MAIN_CONTACT)
+    return news(recorded, fact.customer, needed)
+
+
+def signoffs_voided(recorded: RecordedFact[SignoffsVoided], state: Notices) -> News:
+    """What waits for a signature is over; whose turn it is now is told with the submission that follows, or here."""
+    fact = recorded.fact
+    again = _turn(recorded, fact.from_step, state.signers) if fact.from_step is not Step.VETTING else []
+    return news(recorded, fact.qualification, *again, ends=True)
+
+
+def document_expiring(recorded: RecordedFact[DocumentExpiring], _state: Notices) -> News:
+    """Its owner is to get a renewed one; the department's vetters are to know."""
+    fact = recorded.fact
+    template = TemplateName.DOCUMENT_LAST_DAY if fact.last_day else TemplateName.DOCUMENT_EXPIRING
+    values = {"document": fact.document, "day": fact.valid_until.isoformat()}
+    audiences = (OWNER, holders(Role.VETTER, fact.department))
+    return news(
+        recorded, papers_of(fact), *(need(recorded, papers_of(fact), template, one, values) for one in audiences)
+    )
+
+
+def qualification_suspended(recorded: RecordedFact[QualificationSuspended], _state: Notices) -> News:
+    """The owner is to do something about it; the manager is to know."""
+    fact = recorded.fact
+    audiences = (OWNER, holders(Role.DEPT_MANAGER, fact.department))
+    needs = [need(recorded, papers_of(fact), TemplateName.CUSTOMER_SUSPENDED, one) for one in audiences]
+    return news(recorded, papers_of(fact), *needs)
+
+
+def qualification_restored(recorded: RecordedFact[QualificationRestored], _state: Notices) -> News:
+    """Orders are taken again."""
+    thing = papers_of(recorded.fact)
+    return news(recorded, thing, need(recorded, thing, TemplateName.SUSPENSION_LIFTED, OWNER))
+
+
+def papers_of(fact: DocumentExpiring | QualificationSuspended | QualificationRestored) -> str:
+    """A customer's papers, apart from everything else about it."""
+    return f"{fact.customer}:papers"
+
+
+REACTIONS = (
+    telling("tell-qualification-submitted", QualificationSubmitted, VETTING, "qualification", qualification_submitted),
+    telling("tell-step-passed", QualificationStepPassed, VETTING, "qualification", step_passed),
+    telling("tell-qualification-returned", QualificationReturned, VETTING, "qualification", qualification_returned),
+    telling("tell-qualification-rejected", QualificationRejected, VETTING, "qualification", qualification_rejected),
+    telling("tell-qualification-approved", QualificationApproved, VETTING, "qualification", qualification_approved),
+    telling("tell-qualification-withdrawn", QualificationWithdrawn, VETTING, "qualification", ended("qualification")),
+    telling("tell-signoffs-voided", SignoffsVoided, VETTING, "qualification", signoffs_voided),
+    telling("tell-agent-activated", AgentActivated, VETTING, "customer", agent_activated),
+    telling("tell-document-expiring", DocumentExpiring, VETTING, papers_of, document_expiring),
+    telling("tell-customer-suspended", QualificationSuspended, VETTING, papers_of, qualification_suspended),
+    telling("tell-suspension-lifted", QualificationRestored, VETTING, papers_of, qualification_restored),
+)
