@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from kehu.files import with_files
 from kehu.identity import STAFF_SERVICE, staff_view
 from kehu.policy_api import policy_router
 from kehu.service import Feature, Service, migrations_beside
 from kehu_customer_registry.dossiers import api as dossiers_api
 from kehu_customer_registry.dossiers import register
+from kehu_customer_registry.dossiers.attachments import may_read_file
 from kehu_customer_registry.dossiers.facts import DOSSIERS
 from kehu_customer_registry.dossiers.views import REGISTER
 from kehu_customer_registry.staff import api as staff_api
@@ -43,3 +45,5 @@ service = Service(
         ),
     ],
 )
+# Last: any fact of the features above may name a file.
+service = with_files(service, may_read_file)

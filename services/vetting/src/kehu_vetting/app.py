@@ -5,12 +5,14 @@ from __future__ import annotations
 from kehu.calendar import start_of_day
 from kehu.contracts.vetting import AgentActivated, AgreementSigned
 from kehu.facts import RecordedFact
+from kehu.files import with_files
 from kehu.identity import staff_view
 from kehu.policy_api import policy_router
 from kehu.service import Done, Due, Feature, Schedule, Service, migrations_beside
 from kehu_vetting.credit import api as credit_api
 from kehu_vetting.credit.facts import CREDIT
 from kehu_vetting.credit.views import CREDIT_VIEW
+from kehu_vetting.customer_files.attachments import may_read_file
 from kehu_vetting.customer_files.facts import CUSTOMER_FILES
 from kehu_vetting.customer_files.reactions import REACTIONS
 from kehu_vetting.customer_files.views import CUSTOMER_FILES_VIEW
@@ -60,3 +62,5 @@ service = Service(
         Feature("credit", categories=[CREDIT], views=[CREDIT_VIEW], router=credit_api.router),
     ],
 )
+# Last: any fact of the features above may name a file.
+service = with_files(service, may_read_file)

@@ -64,6 +64,7 @@ _TITLES = {
     404: _Text("没有找到", "Not found"),
     405: _Text("不支持的操作", "Method not allowed"),
     409: _Text("现在不能办理", "Refused as things stand"),
+    410: _Text("已删除", "Erased"),
     413: _Text("内容过大", "Too large"),
     415: _Text("格式不支持", "Unsupported media type"),
     422: _Text("内容有误", "The request is wrong"),

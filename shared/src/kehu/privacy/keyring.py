@@ -106,6 +106,17 @@ class Keyring:
         self._cached.pop(KeyId(person, retention), None)
         return erased
 
+    async def data_key(self, owner: str, retention: str, *, create: bool = False) -> AESGCM | None:
+        """Return the key of something that is encrypted as a whole, such as a file; None where there is none any more.
+
+        Args:
+            owner: whose it is, in place of a person; erased by `erase` like a person's.
+            retention: class of data with one lawful time to keep it.
+            create: make it if there never was one.
+        """
+        key_id = KeyId(owner, retention)
+        return (await self._keys({key_id}, create=create)).get(key_id)
+
     def index_key(self, purpose: str) -> bytes:
         """Return the key for `blind_index` under a purpose, such as ``phone``."""
         return self._master.derive(f"blind index/{purpose}")

@@ -132,6 +132,24 @@ def open_bytes(key: bytes, sealed: bytes, context: str) -> bytes:
         raise SealBrokenError(f"What was sealed for {context} does not open there.") from exception
 
 
+def seal_chunk(key: AESGCM, chunk: bytes, *place: str) -> bytes:
+    """Return a part of something larger, encrypted; it opens at this place only."""
+    nonce = os.urandom(_NONCE_BYTES)
+    return nonce + key.encrypt(nonce, chunk, _bound(*place))
+
+
+def open_chunk(key: AESGCM, sealed: bytes, *place: str) -> bytes:
+    """Return what `seal_chunk` encrypted at the same place.
+
+    Raises:
+        SealBrokenError: it was altered, moved, or sealed under another key.
+    """
+    try:
+        return key.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound(*place))
+    except (InvalidTag, ValueError) as exception:
+        raise SealBrokenError(f"The chunk at {'/'.join(place)} does not open there: altered or moved.") from exception
+
+
 def blind_index(key: bytes, normalised: str) -> str:
     """Return a value that views can search by instead of the plaintext: HMAC-SHA256 in base64url, 43 characters.
 
