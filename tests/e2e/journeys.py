@@ -213,6 +213,7 @@ class Journey:
                 {
                     "type": paper,
                     "number": self.uscc if paper == "business_licence" else None,
+                    "issued_on": "2026-11-01" if paper == "taxpayer_query" else None,
                     "copy_held": True,
                     "company_seal": True,
                     "original_seen": True,

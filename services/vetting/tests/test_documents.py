@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from kehu.contracts.customers import CustomerKind, IdentityKind
 from kehu_vetting.qualifications.decisions import vetted
 from kehu_vetting.qualifications.form import Form, VettedCustomer
 from kehu_vetting.qualifications.required_documents import REQUIRED_DOCUMENTS
-from kehu_vetting.qualifications.requirements import RequiredDocuments, assess, expired, unfit
+from kehu_vetting.qualifications.requirements import RequiredDocuments, assess, ends, expired, unfit
 from kehu_vetting.testing import DOCUMENTS, FILE, PAYER, TODAY, USCC, complete_form, paper
 
 POLICY = REQUIRED_DOCUMENTS.initial
@@ -95,11 +95,48 @@ def test_an_agent_brings_the_original_power_of_attorney() -> None:
 
 def test_somebody_else_who_pays_needs_a_three_party_agreement() -> None:
     payer = PAYER.model_copy(update={"identity": "9144030071526726XG"})
-    assert lacking(complete_form(settlement_unit=payer)) == {("documents.three_party_agreement", "document-missing")}
+    assert lacking(complete_form(settlement_unit=payer)) == {
+        ("documents.three_party_agreement", "document-missing"),
+        ("settlement_unit.documents.business_licence", "document-missing"),
+    }
+    own = payer.model_copy(update={"documents": (paper("business_licence", number=payer.identity),)})
+    unsigned = complete_form(settlement_unit=own, documents=(*DOCUMENTS, paper("three_party_agreement")))
+    assert lacking(unsigned) == {("documents.three_party_agreement.issued_on", "date-missing")}
+    signed = paper("three_party_agreement", issued_on=TODAY)
+    assert lacking(complete_form(settlement_unit=own, documents=(*DOCUMENTS, signed))) == set()
+
+
+def test_a_payers_own_licence_carries_its_own_code_and_what_is_known_of_it_counts() -> None:
+    payer = PAYER.model_copy(update={"identity": "9144030071526726XG"})
+    signed = (*DOCUMENTS, paper("three_party_agreement", issued_on=TODAY))
+    customers = payer.model_copy(update={"documents": (paper("business_licence", number=USCC),)})
+    assert lacking(complete_form(settlement_unit=customers, documents=signed)) == {
+        ("settlement_unit.documents.business_licence", "identity-differs")
+    }
+    known = (paper("business_licence", number=payer.identity),)
+    found = assess(complete_form(settlement_unit=payer, documents=signed), COMPANY, POLICY, TODAY, known)
+    assert found.lacking == ()
+    assert "settlement_unit.business_licence" in {one.requirement for one in found.satisfied}
+
+
+def test_taxpayer_proof_has_its_date_and_is_asked_again_yearly() -> None:
+    undated = complete_form(documents=(*DOCUMENTS[:2], paper("taxpayer_query"), *DOCUMENTS[3:]))
+    assert lacking(undated) == {("documents.taxpayer_query.issued_on", "date-missing")}
+    ahead = paper("taxpayer_query", issued_on=TODAY + timedelta(days=1))
+    assert lacking(complete_form(documents=(*DOCUMENTS[:2], ahead, *DOCUMENTS[3:]))) == {
+        ("documents.taxpayer_query.issued_on", "date-in-future")
+    }
+    kind = POLICY.type("taxpayer_query")
+    assert ends(paper("taxpayer_query", issued_on=date(2024, 2, 29)), kind) == date(2025, 2, 28)
+    sooner = paper("taxpayer_query", issued_on=date(2026, 1, 5), valid_until=date(2026, 3, 1))
+    assert ends(sooner, kind) == date(2026, 3, 1)
+    assert ends(paper("business_licence"), POLICY.type("business_licence")) is None
 
 
 def test_copies_bear_the_company_seal() -> None:
-    unsealed = complete_form(documents=(*DOCUMENTS[:2], paper("taxpayer_query", company_seal=False), *DOCUMENTS[3:]))
+    unsealed = complete_form(
+        documents=(*DOCUMENTS[:2], paper("taxpayer_query", issued_on=TODAY, company_seal=False), *DOCUMENTS[3:])
+    )
     assert lacking(unsealed) == {("documents.taxpayer_query", "company-seal-missing")}
 
 
@@ -107,9 +144,9 @@ def test_the_last_day_of_a_paper_is_still_valid() -> None:
     until = date(2026, 11, 24)
     form = complete_form(documents=(paper("business_licence", number=USCC, valid_until=until), *DOCUMENTS[1:]))
     assert lacking(form, today=until) == set()
-    assert expired(form, POLICY, until) == ()
+    assert expired(form.documents, POLICY, until) == ()
     assert ("documents.business_licence", "expired") in lacking(form, today=date(2026, 11, 25))
-    assert [one.field for one in expired(form, POLICY, date(2026, 11, 25))] == ["documents.business_licence"]
+    assert [one.field for one in expired(form.documents, POLICY, date(2026, 11, 25))] == ["documents.business_licence"]
 
 
 def test_an_expired_id_copy_warns_and_bars_nobody() -> None:
@@ -117,7 +154,7 @@ def test_an_expired_id_copy_warns_and_bars_nobody() -> None:
     found = assess(form, COMPANY, POLICY, TODAY)
     assert found.lacking == ()
     assert [one.code for one in found.warnings] == ["expired"]
-    assert expired(form, POLICY, TODAY) == ()
+    assert expired(form.documents, POLICY, TODAY) == ()
 
 
 def test_a_draft_says_everything_that_it_still_lacks() -> None:

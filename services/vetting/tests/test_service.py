@@ -239,6 +239,47 @@ async def test_from_draft_to_active_agent(world: World) -> None:
     assert (row["number"], row["activated_on"]) == ("K-agent", world.today.isoformat())
 
 
+async def test_the_approval_makes_the_payer_a_unit_of_its_own(world: World) -> None:
+    """Two customers name one identity: it is one unit, linked with both (R3.1.1)."""
+    standing = (await world.show("/customers/K-agent/standing", "sales")).json()
+    assert standing["may_order"], standing
+    (payer,) = standing["payers"]
+    assert (payer["number"][:2], payer["default"], payer["suspended"]) == ("JS", True, False)
+    assert {paper["type"] for paper in standing["papers"]} >= {"business_licence", "taxpayer_query"}
+    by_identity = (await world.show(f"/settlement-units/{USCC}", "sales")).json()
+    assert by_identity["unit"] == payer["unit"]
+    assert [one["customer"] for one in by_identity["customers"]] == ["agent"]
+    assert (await world.show(f"/settlement-units/{payer['number']}", "auditor")).json()["account"] == "3*********01"
+
+    third = form_body()
+    third["settlement_unit"]["identity"] = "9144030071526726XG"
+    third["settlement_unit"]["name"] = "深圳丙丁供应链有限公司"
+    paper = third["documents"][0]
+    third["settlement_unit"]["documents"] = [paper | {"number": "9144030071526726XG"}]
+    third["documents"].append(paper | {"type": "three_party_agreement", "number": "1", "issued_on": "2026-11-02"})
+    for customer in ("pays-1", "pays-2"):
+        await world.register(customer)
+        path = await world.draft(customer, third)
+        await world.do(f"{path}/submit", "sales")
+        for step in CHAIN:
+            assert (await world.sign(path, step)).status_code == 200
+        assert not (await world.show(f"/customers/{customer}/standing", "sales")).json()["may_order"]
+    shared = (await world.show("/settlement-units/9144030071526726XG", "fang")).json()
+    assert {one["customer"] for one in shared["customers"]} == {"pays-1", "pays-2"}
+    assert (await world.ask("GET", f"/settlement-units/{shared['unit']}", "west")).status_code == 404
+
+    refused = await world.ask("POST", f"/settlement-units/{shared['unit']}/suspend", "fang", {"reason": "涉诉"})
+    assert refused.status_code == 428
+    await world.do(f"/settlement-units/{shared['unit']}/suspend", "fang", {"reason": "涉诉"})
+    rows = (await world.show("/settlement-units?suspended=true", "fang")).json()["items"]
+    assert [(row["unit"], row["customers"]) for row in rows] == [(shared["unit"], 2)]
+    bars = (await world.show("/customers/pays-1/standing", "sales")).json()["bars"]
+    assert {bar["code"] for bar in bars} == {"not-active", "unit-suspended"}
+    await world.do(f"/settlement-units/{shared['unit']}/restore", "fang")
+    assert (await world.show("/settlement-units?suspended=true", "fang")).json()["items"] == []
+    assert (await world.show("/settlement-units?q=供应链", "fang")).json()["items"][0]["unit"] == shared["unit"]
+
+
 async def test_a_second_one_of_the_same_customer_is_refused_by_name(world: World) -> None:
     await world.register("twice")
     body = {"customer": "K-twice"}
@@ -460,7 +501,7 @@ async def test_the_list_of_papers_can_be_asked_for(world: World) -> None:
 async def test_views_rebuilt_from_the_log_are_what_they_were(world: World) -> None:
     owner = await asyncpg.connect(**world.settings.connection(OWNER_ROLE))
     try:
-        for view in ("customer_files", "qualifications", "credit_incidents"):
+        for view in ("customer_files", "qualifications", "credit_incidents", "settlement_units", "standings"):
             rebuilt = await rebuild(world.assembly.running, view, owner)
             assert rebuilt.facts
             assert rebuilt.same, view
@@ -489,6 +530,7 @@ async def test_other_systems_read_the_activation_as_a_cloudevent(world: World) -
         "QualificationSubmitted",
         *["QualificationStepPassed"] * 5,
         "QualificationApproved",
+        "SettlementUnitLinked",
         "AgreementSigned",
         "AgentActivated",
     ]

@@ -21,6 +21,13 @@ from kehu_vetting.qualifications.facts import QUALIFICATIONS
 from kehu_vetting.qualifications.required_documents import REQUIRED_DOCUMENTS
 from kehu_vetting.qualifications.signing import activate_on_first_day
 from kehu_vetting.qualifications.views import QUALIFICATIONS_VIEW
+from kehu_vetting.settlement_units import api as settlement_units_api
+from kehu_vetting.settlement_units.facts import SETTLEMENT_UNITS
+from kehu_vetting.settlement_units.views import SETTLEMENT_UNITS_VIEW
+from kehu_vetting.standing import api as standing_api
+from kehu_vetting.standing import reactions as standing_reactions
+from kehu_vetting.standing.facts import STANDINGS
+from kehu_vetting.standing.views import STANDING_VIEW
 
 NAME = "vetting"
 
@@ -58,6 +65,19 @@ service = Service(
             schedules=[AGREEMENT_BEGINS],
             policies=[REQUIRED_DOCUMENTS],
             router=qualifications_api.router,
+        ),
+        Feature(
+            "settlement-units",
+            categories=[SETTLEMENT_UNITS],
+            views=[SETTLEMENT_UNITS_VIEW],
+            router=settlement_units_api.router,
+        ),
+        Feature(
+            "standing",
+            categories=[STANDINGS],
+            reactions=standing_reactions.REACTIONS,
+            views=[STANDING_VIEW],
+            router=standing_api.router,
         ),
         Feature("credit", categories=[CREDIT], views=[CREDIT_VIEW], router=credit_api.router),
     ],

@@ -80,7 +80,7 @@ PAYER = SettlementUnit(
 DOCUMENTS = (
     paper("business_licence", number=USCC, issuer="杭州市市场监督管理局"),
     paper("basic_account"),
-    paper("taxpayer_query"),
+    paper("taxpayer_query", issued_on=date(2026, 11, 1)),
     paper("invoicing_information"),
     paper("legal_representative_id", valid_until=date(2030, 1, 1)),
 )
@@ -211,7 +211,7 @@ def form_body() -> dict[str, Any]:
         "documents": [
             paper | {"type": "business_licence", "number": USCC},
             paper | {"type": "basic_account"},
-            paper | {"type": "taxpayer_query"},
+            paper | {"type": "taxpayer_query", "issued_on": "2026-11-01"},
             paper | {"type": "invoicing_information"},
             paper | {"type": "legal_representative_id", "valid_until": "2030-01-01"},
         ],

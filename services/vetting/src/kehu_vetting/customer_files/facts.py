@@ -22,6 +22,9 @@ class CustomerNoted(Fact, clause="R3.1.1"):
     department: str | None = None
     owner: str | None = None
     collaborators: tuple[str, ...] | None = None
+    closed: bool | None = None
+    #: The survivor of a merge; an empty text when the merge was undone.
+    merged_into: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,13 @@ class CustomerFile:
     department: str = ""
     owner: str = ""
     collaborators: tuple[str, ...] = ()
+    closed: bool = False
+    merged_into: str = ""
+
+    @property
+    def gone(self) -> bool:
+        """Whether the relation has ended, or another dossier goes on in this one's place."""
+        return self.closed or bool(self.merged_into)
 
     @property
     def registered(self) -> bool:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from kehu.contracts.customers import CustomerChanged, CustomerRegistered, OwnerAssigned
+from kehu.contracts.customers import (
+    CustomerChanged,
+    CustomerClosed,
+    CustomerRegistered,
+    CustomerReopened,
+    CustomersMerged,
+    CustomersUnmerged,
+    OwnerAssigned,
+)
 from kehu.deciding import Context, Decision
 from kehu.facts import RecordedFact
 from kehu.service import Reaction
@@ -61,6 +69,36 @@ def note_owner(recorded: RecordedFact[OwnerAssigned], state: CustomerFile, conte
     )
 
 
+def note_closed(recorded: RecordedFact[CustomerClosed], state: CustomerFile, context: Context) -> Decision:
+    """The relation has ended: nothing new is vetted or ordered."""
+    del context
+    return _note(state, CustomerNoted(customer=recorded.fact.customer, closed=True))
+
+
+def note_reopened(recorded: RecordedFact[CustomerReopened], state: CustomerFile, context: Context) -> Decision:
+    """It is a customer again."""
+    del context
+    return _note(state, CustomerNoted(customer=recorded.fact.customer, closed=False))
+
+
+def note_merged(recorded: RecordedFact[CustomersMerged], state: CustomerFile, context: Context) -> Decision:
+    """Another dossier goes on in this one's place; the survivor's own copy of the fact says nothing new."""
+    del context
+    fact = recorded.fact
+    if fact.customer != fact.merged:
+        return Decision()
+    return _note(state, CustomerNoted(customer=fact.customer, merged_into=fact.survivor))
+
+
+def note_unmerged(recorded: RecordedFact[CustomersUnmerged], state: CustomerFile, context: Context) -> Decision:
+    """Both live again."""
+    del context
+    fact = recorded.fact
+    if fact.customer != fact.merged:
+        return Decision()
+    return _note(state, CustomerNoted(customer=fact.customer, merged_into=""))
+
+
 def _note(state: CustomerFile, said: CustomerNoted) -> Decision:
     fresh = news(state, said)
     return Decision([fresh]) if fresh else Decision()
@@ -74,4 +112,8 @@ REACTIONS = (
     Reaction("note-registered", CustomerRegistered, REGISTRY, CUSTOMER_FILES, _customer, note_registered),
     Reaction("note-changed", CustomerChanged, REGISTRY, CUSTOMER_FILES, _customer, note_changed),
     Reaction("note-owner", OwnerAssigned, REGISTRY, CUSTOMER_FILES, _customer, note_owner),
+    Reaction("note-closed", CustomerClosed, REGISTRY, CUSTOMER_FILES, _customer, note_closed),
+    Reaction("note-reopened", CustomerReopened, REGISTRY, CUSTOMER_FILES, _customer, note_reopened),
+    Reaction("note-merged", CustomersMerged, REGISTRY, CUSTOMER_FILES, _customer, note_merged),
+    Reaction("note-unmerged", CustomersUnmerged, REGISTRY, CUSTOMER_FILES, _customer, note_unmerged),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
 from secrets import token_hex
@@ -10,6 +11,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
+from kehu.commands import Thing
 from kehu.contracts.customers import CustomerKind
 from kehu.contracts.vetting import Step
 from kehu.errors import NotFound, Refused
@@ -19,7 +21,7 @@ from kehu.ids import new_id
 from kehu_vetting.bodies import Code
 from kehu_vetting.credit.facts import CREDIT, IncidentStatus
 from kehu_vetting.customer_files.finding import find_customer, load_file
-from kehu_vetting.qualifications import decisions, signing
+from kehu_vetting.qualifications import approving, decisions, signing
 from kehu_vetting.qualifications.bodies import (
     AgreementBody,
     DraftBody,
@@ -32,18 +34,26 @@ from kehu_vetting.qualifications.bodies import (
     findings,
 )
 from kehu_vetting.qualifications.decisions import CLAIM_SCOPE, Gathered
-from kehu_vetting.qualifications.facts import QUALIFICATIONS, Signatory, Status
-from kehu_vetting.qualifications.form import FinanceFacts, Form
+from kehu_vetting.qualifications.facts import QUALIFICATIONS, Qualification, Signatory, Status
+from kehu_vetting.qualifications.form import Document, FinanceFacts, Form, SettlementUnit
 from kehu_vetting.qualifications.required_documents import POLICY_NAME
 from kehu_vetting.qualifications.requirements import RequiredDocuments
 from kehu_vetting.qualifications.shown import QualificationShown, describe
 from kehu_vetting.qualifications.views import Filters, last_of_customer, list_qualifications
+from kehu_vetting.settlement_units.facts import CLAIM_SCOPE as UNIT_CLAIM_SCOPE
+from kehu_vetting.settlement_units.facts import SETTLEMENT_UNITS
+from kehu_vetting.settlement_units.finding import load_unit, unit_of_identity
+from kehu_vetting.settlement_units.views import number_of
 from kehu_vetting.sight import check_visible, scope
+from kehu_vetting.standing.facts import STANDINGS
 
 router = APIRouter(tags=["qualifications"])
 
 #: What nobody can try out: 128 bits.
 _BLIND_BYTES = 16
+_NEXT_UNIT = "SELECT nextval('settlement_unit_numbers')"
+#: Two approvals that name one new payer: the second one finds the first one's claim.
+_IDENTITY_ATTEMPTS = 3
 # Uses the primary key.
 _STAFF = "SELECT 1 FROM staff WHERE person = $1"
 
@@ -109,7 +119,7 @@ async def change_form(qualification: StreamId, body: FormBody, request: Editing)
         QUALIFICATIONS,
         qualification,
         partial(decisions.change_form, command),
-        gathered=await _gather(request, qualification),
+        gathered=await _gather(request, qualification, payer=command.form.settlement_unit),
     )
 
 
@@ -140,12 +150,34 @@ async def note_finance_facts(qualification: StreamId, body: FinanceFactsBody, re
 async def pass_step(qualification: StreamId, body: PassBody, request: Acting) -> Answer:
     """Sign a step. `digest` says what was looked at: 409 when the bundle has changed since."""
     command = signing.PassStep(body.step, body.digest, findings(body.findings), body.in_absence)
+    if body.step is Step.GENERAL_MANAGER:
+        return await _approve(request, qualification, command)
     return await request.handle(
         QUALIFICATIONS,
         qualification,
         partial(signing.pass_step, command),
         gathered=await _gather(request, qualification),
     )
+
+
+async def _approve(request: ActingRequest, qualification: str, command: signing.PassStep) -> Answer:
+    """The approval, with the payer that it qualifies and links: all or nothing (R3.1.1)."""
+    gathered, state = await _gather(request, qualification), await _load(request, qualification)
+    for _ in range(_IDENTITY_ATTEMPTS):
+        unit = await unit_of_identity(request, state.form.settlement_unit)
+        number = "" if unit else number_of(await request.pool.fetchval(_NEXT_UNIT))
+        gathered = replace(gathered, unit=unit or str(new_id()), unit_number=number)
+        things = [
+            Thing(QUALIFICATIONS, qualification),
+            Thing(SETTLEMENT_UNITS, gathered.unit, must_exist=False),
+            Thing(STANDINGS, state.customer, must_exist=False),
+        ]
+        try:
+            return await request.handle_together(things, partial(approving.approve, command), gathered=gathered)
+        except Taken as taken:
+            if taken.scope != UNIT_CLAIM_SCOPE:
+                raise
+    raise AssertionError("a claim that is taken can be read")
 
 
 @router.post("/qualifications/{qualification}/return")
@@ -209,7 +241,15 @@ async def show_qualification(qualification: StreamId, request: Acting) -> Qualif
     seen = check_visible(file, request.actor)
     credit, _ = await request.running.commands.load(CREDIT, state.customer)
     incidents = sum(one.status is IncidentStatus.OPEN for one in credit.incidents.values())
-    return describe(history, state, file, await request.context(), seen=seen, open_incidents=incidents)
+    return describe(
+        history,
+        state,
+        file,
+        await request.context(),
+        seen=seen,
+        open_incidents=incidents,
+        payer_papers=await _payer_papers(request, state.form.settlement_unit),
+    )
 
 
 @router.get("/customers/{customer}/qualification")
@@ -243,13 +283,27 @@ async def show_required_documents(request: Acting) -> RequiredDocuments:
     return decisions.policy_of(await request.context())
 
 
-async def _gather(request: ActingRequest, qualification: str, *, signatory_known: bool = False) -> Gathered:
+async def _load(request: ActingRequest, qualification: str) -> Qualification:
     state, _ = await request.running.commands.load(QUALIFICATIONS, qualification)
+    return state
+
+
+async def _gather(
+    request: ActingRequest, qualification: str, *, signatory_known: bool = False, payer: SettlementUnit | None = None
+) -> Gathered:
+    state = await _load(request, qualification)
     return Gathered(
         await load_file(request, state.customer),
         await request.running.policies.version_in_force(POLICY_NAME, request.now),
         signatory_known,
+        await _payer_papers(request, payer or state.form.settlement_unit),
     )
+
+
+async def _payer_papers(request: ActingRequest, payer: SettlementUnit | None) -> tuple[Document, ...]:
+    """What is known already of a payer, from its stream."""
+    unit = await unit_of_identity(request, payer)
+    return tuple((await load_unit(request, unit)).papers.values()) if unit else ()
 
 
 def _form(body: FormBody) -> Form:

@@ -29,6 +29,31 @@ class SalesChannelBody(Body):
     description: Text
 
 
+class DocumentBody(Body):
+    """A paper; `GET /required-documents` has the types."""
+
+    type: Code
+    number: Line | None = None
+    issuer: Line | None = None
+    issued_on: Annotated[Day | None, Field(description="Its date: of a query, or of the signature.")] = None
+    valid_until: Day | None = None
+    copy_held: bool = False
+    company_seal: bool = False
+    original_seen: bool = False
+    file_digest: Sha256
+
+
+class InvoicingBody(Body):
+    """What an invoice to the payer says of it."""
+
+    title: Line
+    tax_number: Line
+    address: Line | None = None
+    phone: Line | None = None
+    bank: Line | None = None
+    account: Line | None = None
+
+
 class SettlementUnitBody(Body):
     """Who pays: the customer itself, or a third party."""
 
@@ -37,6 +62,10 @@ class SettlementUnitBody(Body):
     identity: Line
     bank: Line
     account: Line
+    invoicing: InvoicingBody | None = None
+    documents: Annotated[
+        tuple[DocumentBody, ...], Field(max_length=MOST_DOCUMENTS, description="Of a payer that is not the customer.")
+    ] = ()
 
     @model_validator(mode="after")
     def _identity_as_written(self) -> Self:
@@ -60,19 +89,6 @@ class CreditConclusionBody(Body):
     rating: CreditRating
     conclusion: Text
     evidence: Text
-
-
-class DocumentBody(Body):
-    """A paper; `GET /required-documents` has the types."""
-
-    type: Code
-    number: Line | None = None
-    issuer: Line | None = None
-    valid_until: Day | None = None
-    copy_held: bool = False
-    company_seal: bool = False
-    original_seen: bool = False
-    file_digest: Sha256
 
 
 class FormBody(Body):

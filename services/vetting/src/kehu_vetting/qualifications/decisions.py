@@ -25,9 +25,9 @@ from kehu_vetting.qualifications.facts import (
     QualificationDrafted,
     Status,
 )
-from kehu_vetting.qualifications.form import FinanceFacts, Form, VettedCustomer, digest_of, tidied
+from kehu_vetting.qualifications.form import Document, FinanceFacts, Form, VettedCustomer, digest_of, tidied
 from kehu_vetting.qualifications.required_documents import POLICY_NAME
-from kehu_vetting.qualifications.requirements import RequiredDocuments, Shortcoming, assess, expired, unfit
+from kehu_vetting.qualifications.requirements import Assessment, RequiredDocuments, Shortcoming, assess, expired, unfit
 
 #: A customer has one qualification that is open or has made it active; the claim's value is the customer.
 CLAIM_SCOPE = "qualification-of-customer"
@@ -41,12 +41,18 @@ class Gathered:
         file: the customer as vetting knows it.
         policy_version: of the list of papers in force.
         signatory_known: whether whoever signed the agreement for us is on the staff.
+        payer_papers: what is known already of the payer that F1 names.
+        unit: the id of that payer: the known one, or a new one that is qualified with the approval.
+        unit_number: drawn for a new one.
 
     """
 
     file: CustomerFile
     policy_version: int = INITIAL
     signatory_known: bool = False
+    payer_papers: tuple[Document, ...] = ()
+    unit: str = ""
+    unit_number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,7 @@ def draft_qualification(command: DraftQualification, state: Qualification, conte
     """Begin F1; its claim is refused while another one of the customer is open, or has made it active."""
     gathered: Gathered = context.gathered
     _check_owner(context.actor, known_file(gathered))
+    refuse_gone(gathered.file)
     if state.id:
         raise Refused("该编号的资质审核已存在。", "There is a qualification of this id already.", clause="R3.1.1")
     form = tidied(command.form, None)
@@ -204,6 +211,23 @@ def vetted(file: CustomerFile) -> VettedCustomer:
     )
 
 
+def refuse_gone(file: CustomerFile) -> None:
+    """Refuse to go on with a customer that was closed, or merged into another one (R4).
+
+    Raises:
+        Refused: naming the survivor, if there is one.
+
+    """
+    if file.gone:
+        raise Refused(
+            "该客户已关闭或已并入其他客户,不再审核。请在存续客户上办理。",
+            "This customer was closed, or merged into another one: go on with the survivor.",
+            clause="R4",
+            code="customer-gone",
+            survivor=file.merged_into or None,
+        )
+
+
 def check_still_as_vetted(state: Qualification, file: CustomerFile) -> None:
     """Refuse to go on with a bundle that names the customer otherwise than its dossier does now.
 
@@ -211,6 +235,7 @@ def check_still_as_vetted(state: Qualification, file: CustomerFile) -> None:
         Refused: the salesperson has to save F1 anew, which voids what was signed.
 
     """
+    refuse_gone(file)
     if state.bundle and state.bundle.vetted != vetted(file):
         raise Refused(
             "提交之后,客户档案的名称、类别或证件号码已变更,原签批作废。请营销员重新保存资质审核表。",
@@ -228,7 +253,7 @@ def refuse_expired(state: Qualification, context: Context) -> None:
         Refused: naming them.
 
     """
-    over = expired(state.form, policy_of(context), context.today)
+    over = expired(state.form.documents, policy_of(context), context.today)
     if over:
         raise Refused(
             "有证件已到期,请退回营销员换新证。",
@@ -280,7 +305,8 @@ def _claim(qualification: str, customer: str) -> Claim:
 
 
 def _submit(state: Qualification, form: Form, file: CustomerFile, context: Context) -> list[Fact]:
-    lacking = assess(form, vetted(file), policy_of(context), context.today).lacking
+    refuse_gone(file)
+    lacking = _assessed(form, vetted(file), context).lacking
     if lacking:
         raise Invalid(
             f"资质审核表尚缺 {len(lacking)} 项,请按 errors 逐项补充后提交。",
@@ -306,7 +332,7 @@ def _freeze(
 ) -> BundleFrozen:
     customer = vetted(file)
     number = state.bundle.number + 1 if state.bundle else 1
-    satisfied = assess(form, customer, policy_of(context), context.today).satisfied
+    satisfied = _assessed(form, customer, context).satisfied
     digest = digest_of(
         {
             "qualification": state.id,
@@ -326,6 +352,10 @@ def _freeze(
         satisfied=satisfied,
         policy_version=context.gathered.policy_version,
     )
+
+
+def _assessed(form: Form, customer: VettedCustomer, context: Context) -> Assessment:
+    return assess(form, customer, policy_of(context), context.today, context.gathered.payer_papers)
 
 
 def _check_owner(actor: Actor, file: CustomerFile) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any
@@ -40,14 +41,42 @@ class SalesChannel(Part):
     description: str
 
 
+class Document(Part):
+    """One paper: what it is, since and until when it holds, what was seen of it, and its scan's digest (SHA-256)."""
+
+    type: str
+    number: str = ""
+    issuer: str = ""
+    #: Its date: of a query, or of the signature.
+    issued_on: date | None = None
+    valid_until: date | None = None
+    copy_held: bool = False
+    company_seal: bool = False
+    original_seen: bool = False
+    file_digest: str
+
+
+class InvoicingBlock(Part):
+    """What an invoice to a payer says of it (R3.1.2, R3.2.2)."""
+
+    title: str
+    tax_number: str
+    address: str = ""
+    phone: str = ""
+    bank: str = ""
+    account: str = ""
+
+
 class SettlementUnit(Part):
-    """Who pays (R3.1.1): the customer itself, or a third party with a three-party agreement."""
+    """Who pays (R3.1.1): the customer itself, or a third party with a three-party agreement and papers of its own."""
 
     name: str
     identity_kind: IdentityKind
     identity: str
     bank: str
     account: str
+    invoicing: InvoicingBlock | None = None
+    documents: tuple[Document, ...] = ()
 
 
 class LegalRepresentative(Part):
@@ -77,19 +106,6 @@ class CreditConclusion(Part):
     rating: CreditRating
     conclusion: str
     evidence: str
-
-
-class Document(Part):
-    """One paper: what it is, until when it holds, what was seen of it, and the digest of its scan (SHA-256)."""
-
-    type: str
-    number: str = ""
-    issuer: str = ""
-    valid_until: date | None = None
-    copy_held: bool = False
-    company_seal: bool = False
-    original_seen: bool = False
-    file_digest: str
 
 
 class Form(Part):
@@ -128,14 +144,22 @@ def tidied(form: Form, former: Form | None) -> Form:
 
     Who keeps either name or ID number is the same person, and gets no new key; nothing changed is nothing changed.
     """
-    documents = tuple(sorted(form.documents, key=lambda paper: (paper.type, paper.file_digest, paper.number)))
+    documents = in_order(form.documents)
+    payer = form.settlement_unit
+    if payer:
+        payer = payer.model_copy(update={"documents": in_order(payer.documents)})
     now = form.legal_representative
     before = former.legal_representative if former else None
     if now and before and (now.name == before.name or (now.id_number and now.id_number == before.id_number)):
         same = now.model_copy(update={"person": before.person})
         unchanged = same.model_copy(update={"blind": before.blind}) == before
         now = before if unchanged else same
-    return form.model_copy(update={"documents": documents, "legal_representative": now})
+    return form.model_copy(update={"documents": documents, "settlement_unit": payer, "legal_representative": now})
+
+
+def in_order(documents: Iterable[Document]) -> tuple[Document, ...]:
+    """Papers in the one order in which they are kept: the same again is the same, however it is sent."""
+    return tuple(sorted(documents, key=lambda paper: (paper.type, paper.file_digest, paper.number)))
 
 
 def digest_of(content: dict[str, Any]) -> str:

@@ -7,6 +7,8 @@ from kehu.policies import PolicyKind
 from kehu_vetting.qualifications.requirements import DocumentType, RequiredDocuments, Requirement, Way, When
 
 POLICY_NAME = "required-documents"
+#: The paper that links a payer with a customer (R3.1.1); decisions look for it by this code.
+THREE_PARTY_AGREEMENT = "three_party_agreement"
 
 _TYPES = (
     DocumentType(code="business_licence", zh="营业执照", en="business licence"),
@@ -16,8 +18,23 @@ _TYPES = (
     DocumentType(code="foreign_registration", zh="境外注册证明", en="foreign registration certificate"),
     DocumentType(code="account_opening_permit", zh="开户许可证", en="account-opening permit", on_expiry="warns"),
     DocumentType(code="basic_account", zh="基本存款账户信息", en="basic-account information", on_expiry="warns"),
-    DocumentType(code="taxpayer_registration", zh="增值税一般纳税人登记表", en="general taxpayer registration form"),
-    DocumentType(code="taxpayer_query", zh="税务局一般纳税人查询结果", en="tax bureau's general taxpayer query"),
+    # Taxpayer proof has its date and is asked again yearly (R3.1.2).
+    DocumentType(
+        code="taxpayer_registration",
+        zh="增值税一般纳税人登记表",
+        en="general taxpayer registration form",
+        on_expiry="warns",
+        dated=True,
+        renewed_after_months=12,
+    ),
+    DocumentType(
+        code="taxpayer_query",
+        zh="税务局一般纳税人查询结果",
+        en="tax bureau's general taxpayer query",
+        on_expiry="warns",
+        dated=True,
+        renewed_after_months=12,
+    ),
     DocumentType(code="invoicing_information", zh="开票信息", en="invoicing information", on_expiry="warns"),
     DocumentType(
         code="legal_representative_id",
@@ -30,8 +47,15 @@ _TYPES = (
     DocumentType(
         code="power_of_attorney", zh="授权委托书", en="power of attorney", company_seal=False, original_seen=True
     ),
+    # Its end closes the payer's link with the customer, not the customer's other ways to pay (R3.1.1).
     DocumentType(
-        code="three_party_agreement", zh="三方协议", en="three-party agreement", company_seal=False, original_seen=True
+        code=THREE_PARTY_AGREEMENT,
+        zh="三方协议",
+        en="three-party agreement",
+        company_seal=False,
+        original_seen=True,
+        on_expiry="warns",
+        dated=True,
     ),
 )
 
@@ -103,7 +127,7 @@ _REQUIREMENTS = (
         code="three_party_agreement",
         zh="三方协议",
         en="three-party agreement",
-        satisfied_by=(Way(document="three_party_agreement"),),
+        satisfied_by=(Way(document=THREE_PARTY_AGREEMENT),),
         when=When.THIRD_PARTY_PAYER,
     ),
 )

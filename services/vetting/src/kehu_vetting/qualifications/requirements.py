@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from kehu.calendar import Month
 from kehu.contracts.customers import CustomerKind, IdentityKind
 from kehu.identifiers import parse_uscc
 from kehu_vetting.qualifications.form import Document, Form, Satisfaction, VettedCustomer
@@ -39,6 +40,10 @@ class DocumentType(_Data):
     #: Its number is a person's: it stands with the legal representative, sealed, and not on the paper's line.
     personal_number: bool = False
     on_expiry: Literal["suspends", "warns"] = "suspends"
+    #: It says nothing without its date: that of a query, or of a signature.
+    dated: bool = False
+    #: Asked again so many months after its date, whatever it says itself.
+    renewed_after_months: Annotated[int, Field(ge=1, le=120)] | None = None
 
 
 class Way(_Data):
@@ -70,12 +75,14 @@ class RequiredDocuments(_Data):
     types: tuple[DocumentType, ...]
     requirements: tuple[Requirement, ...]
     required_of: dict[CustomerKind, tuple[str, ...]]
+    #: What a payer shows that is not the customer (R3.1.1).
+    required_of_units: tuple[str, ...] = ("business_licence",)
 
     @model_validator(mode="after")
     def _names_only_what_it_declares(self) -> Self:
         declared = {one.code for one in self.types}
         used = {way.document for one in self.requirements for way in one.satisfied_by}
-        required = {code for codes in self.required_of.values() for code in codes}
+        required = {code for codes in self.required_of.values() for code in codes} | set(self.required_of_units)
         unknown = (used - declared) | (required - {one.code for one in self.requirements})
         unknown |= set(self.fields) - set(Form.model_fields)
         if unknown:
@@ -94,9 +101,36 @@ class RequiredDocuments(_Data):
         circumstances = {When.ALWAYS}
         if form.represented:
             circumstances.add(When.REPRESENTED)
-        if form.settlement_unit and form.settlement_unit.identity != customer.identity:
+        if pays_for_another(form, customer):
             circumstances.add(When.THIRD_PARTY_PAYER)
         return (one for one in self.requirements if one.code in codes and one.when in circumstances)
+
+    def required_of_unit(self) -> Iterator[Requirement]:
+        """What a payer has to prove that is not the customer."""
+        return (one for one in self.requirements if one.code in self.required_of_units)
+
+    def unit_types(self) -> frozenset[str]:
+        """The kinds of paper that prove what a payer has to prove."""
+        return frozenset(way.document for one in self.required_of_unit() for way in one.satisfied_by)
+
+
+def pays_for_another(form: Form, customer: VettedCustomer) -> bool:
+    """Whether F1 names a payer that is not the customer."""
+    return form.settlement_unit is not None and form.settlement_unit.identity != customer.identity
+
+
+def ends(paper: Document, kind: DocumentType | None) -> date | None:
+    """The last day on which a paper is good: its own, or when it is to be asked again (R3.1.2); None for no end."""
+    last_days = [paper.valid_until]
+    if kind and kind.renewed_after_months and paper.issued_on:
+        last_days.append(months_after(paper.issued_on, kind.renewed_after_months))
+    return min((day for day in last_days if day is not None), default=None)
+
+
+def months_after(day: date, months: int) -> date:
+    """The same day so many months later, or that month's last."""
+    month = Month.of(day) + months
+    return month.first_day.replace(day=min(day.day, month.last_day.day))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,49 +152,76 @@ class Assessment:
     warnings: tuple[Shortcoming, ...]
 
 
-def assess(form: Form, customer: VettedCustomer, policy: RequiredDocuments, today: date) -> Assessment:
-    """Hold F1 against the list of what this kind of customer has to show.
+def assess(
+    form: Form,
+    customer: VettedCustomer,
+    policy: RequiredDocuments,
+    today: date,
+    payer_papers: Sequence[Document] = (),
+) -> Assessment:
+    """Hold F1 against the list of what this kind of customer, and its payer, have to show.
 
     Args:
         form: as filled.
         customer: whom it is about.
         policy: the list in force.
         today: in Shanghai; the last day of a paper is still valid.
+        payer_papers: what is known already of the payer that it names.
 
     """
     lacking = list(_blank_fields(form, policy))
     satisfied: list[Satisfaction] = []
-    for requirement in policy.required(customer, form):
-        found = _proof(requirement, form.documents, customer, policy, today)
+    proofs = [
+        (requirement, _proof(requirement, form.documents, customer, policy, today), "")
+        for requirement in policy.required(customer, form)
+    ]
+    payer = form.settlement_unit
+    if payer and pays_for_another(form, customer):
+        who = VettedCustomer(
+            number="",
+            name=payer.name,
+            kind=customer.kind,
+            identity_kind=payer.identity_kind,
+            identity=payer.identity,
+        )
+        papers = (*payer.documents, *payer_papers)
+        proofs += [
+            (requirement, _proof(requirement, papers, who, policy, today), "settlement_unit.")
+            for requirement in policy.required_of_unit()
+        ]
+    for requirement, found, prefix in proofs:
         if isinstance(found, Document):
             satisfied.append(
-                Satisfaction(requirement=requirement.code, document=found.type, file_digest=found.file_digest)
+                Satisfaction(requirement=prefix + requirement.code, document=found.type, file_digest=found.file_digest)
             )
         else:
-            lacking.append(found)
+            lacking.append(replace(found, field=prefix + found.field))
     warnings = tuple(
-        _expired(paper, kind)
+        _expired(paper, kind, today)
         for paper in form.documents
-        if (kind := policy.type(paper.type)) and kind.on_expiry == "warns" and _is_over(paper, today)
+        if (kind := policy.type(paper.type)) and kind.on_expiry == "warns" and is_over(paper, kind, today)
     )
     return Assessment(tuple(satisfied), tuple(lacking), warnings)
 
 
-def expired(form: Form, policy: RequiredDocuments, today: date) -> tuple[Shortcoming, ...]:
-    """The papers that have expired and, by their kind, bar the customer until they are renewed."""
+def expired(papers: Iterable[Document], policy: RequiredDocuments, today: date) -> tuple[Shortcoming, ...]:
+    """The papers that have expired and, by their kind, bar new orders until they are renewed."""
     return tuple(
-        _expired(paper, kind)
-        for paper in form.documents
-        if (kind := policy.type(paper.type)) and kind.on_expiry == "suspends" and _is_over(paper, today)
+        _expired(paper, kind, today)
+        for paper in papers
+        if (kind := policy.type(paper.type)) and kind.on_expiry == "suspends" and is_over(paper, kind, today)
     )
 
 
 def unfit(form: Form, policy: RequiredDocuments) -> tuple[Shortcoming, ...]:
     """Papers that may not even be saved: of a kind that nobody knows, or with a person's number in the open."""
     found: list[Shortcoming] = []
-    for place, paper in enumerate(form.documents):
+    payer = form.settlement_unit
+    listed = [(f"documents.{place}", paper) for place, paper in enumerate(form.documents)]
+    if payer:
+        listed += [(f"settlement_unit.documents.{place}", paper) for place, paper in enumerate(payer.documents)]
+    for field, paper in listed:
         kind = policy.type(paper.type)
-        field = f"documents.{place}"
         if kind is None:
             known = ", ".join(one.code for one in policy.types)
             found.append(
@@ -223,8 +284,10 @@ def _leads(way: Way, paper: Document, customer: VettedCustomer) -> bool:
 
 def _wrong(paper: Document, kind: DocumentType, customer: VettedCustomer, today: date) -> Shortcoming | None:
     field = f"documents.{paper.type}"
-    if kind.on_expiry == "suspends" and _is_over(paper, today):
-        return _expired(paper, kind)
+    if kind.on_expiry == "suspends" and is_over(paper, kind, today):
+        return _expired(paper, kind, today)
+    if wrong := _misdated(paper, kind, today):
+        return wrong
     if kind.original_seen and not paper.original_seen:
         return Shortcoming(
             field,
@@ -250,17 +313,39 @@ def _wrong(paper: Document, kind: DocumentType, customer: VettedCustomer, today:
     return None
 
 
-def _expired(paper: Document, kind: DocumentType) -> Shortcoming:
+def _misdated(paper: Document, kind: DocumentType, today: date) -> Shortcoming | None:
+    field = f"documents.{paper.type}.issued_on"
+    if kind.dated and paper.issued_on is None:
+        return Shortcoming(
+            field,
+            "date-missing",
+            f"{kind.zh}须注明日期(issued_on)。",
+            f"The {kind.en} needs its date (issued_on).",
+        )
+    if paper.issued_on and paper.issued_on > today:
+        return Shortcoming(
+            field,
+            "date-in-future",
+            f"{kind.zh}的日期 {paper.issued_on} 晚于今天,请核对。",
+            f"The {kind.en} is dated {paper.issued_on}, after today: correct it.",
+        )
+    return None
+
+
+def _expired(paper: Document, kind: DocumentType, today: date) -> Shortcoming:
+    last_day = ends(paper, kind) or today
     return Shortcoming(
         f"documents.{paper.type}",
         "expired",
-        f"{kind.zh}已于 {paper.valid_until} 到期,请换新证。",
-        f"The {kind.en} was valid until {paper.valid_until}: a renewed one is needed.",
+        f"{kind.zh}已于 {last_day} 到期,请换新证。",
+        f"The {kind.en} was valid until {last_day}: a renewed one is needed.",
     )
 
 
-def _is_over(paper: Document, today: date) -> bool:
-    return paper.valid_until is not None and paper.valid_until < today
+def is_over(paper: Document, kind: DocumentType | None, today: date) -> bool:
+    """Whether a paper's last day has passed."""
+    last_day = ends(paper, kind)
+    return last_day is not None and last_day < today
 
 
 def _has_valid_uscc(paper: Document) -> bool:

@@ -179,6 +179,7 @@ def describe(
     *,
     seen: Sight,
     open_incidents: int,
+    payer_papers: Sequence[Document] = (),
 ) -> QualificationShown:
     """A qualification as somebody sees it.
 
@@ -189,9 +190,10 @@ def describe(
         context: who asks, when, and the list of papers in force.
         seen: how much of it they see.
         open_incidents: of the customer's credit.
+        payer_papers: what is known already of the payer that F1 names.
 
     """
-    found = assess(state.form, vetted(file), policy_of(context), context.today)
+    found = assess(state.form, vetted(file), policy_of(context), context.today, payer_papers)
     bundle = state.bundle
     return QualificationShown(
         qualification=state.id,

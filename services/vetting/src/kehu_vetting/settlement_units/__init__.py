@@ -1,0 +1,1 @@
+"""Settlement units: who pays, as qualified records of their own (R3.1.1)."""

@@ -1,0 +1,167 @@
+"""What changes how a customer stands: an F1 that was passed, its payers, and people who bar it (R3.1.1, R3.1.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from kehu.contracts.trade import SettlementUnitLinked, SettlementUnitUnlinked
+from kehu.contracts.vetting import QualificationRestored
+from kehu.deciding import Actor, Context, Decision
+from kehu.errors import Forbidden, Invalid, NotFound, Refused
+from kehu.facts import Fact
+from kehu_vetting.customer_files.facts import CustomerFile
+from kehu_vetting.qualifications.form import Document, VettedCustomer
+from kehu_vetting.qualifications.requirements import RequiredDocuments, expired
+from kehu_vetting.standing.facts import BarLifted, PapersTaken, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class TakePapers:
+    """Papers were passed: with an F1 (`whole`, and as whom it knew the customer), or as a renewal."""
+
+    customer: str
+    department: str
+    papers: tuple[Document, ...]
+    qualification: str | None = None
+    vetted: VettedCustomer | None = None
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A payer pays for the customer; the agreement is None where it is the customer itself."""
+
+    unit: str
+    agreement: Document | None
+    default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnlinkPayer:
+    """It no longer does."""
+
+    unit: str
+    reason: str
+
+
+def take_papers(command: TakePapers, state: Standing, policy: RequiredDocuments, context: Context) -> list[Fact]:
+    """Put passed papers in force; those that renew expired ones lift what their expiry had barred (R3.1.2)."""
+    taken = PapersTaken(
+        customer=command.customer,
+        qualification=command.qualification,
+        department=command.department,
+        papers=command.papers,
+        vetted=command.vetted,
+        whole=command.whole,
+        taken_by=context.actor.id,
+    )
+    kept: Iterable[Document] = () if command.whole else state.papers.values()
+    in_force = {paper.type: paper for paper in (*kept, *command.papers)}
+    still = {f"document:{kind}" for kind, paper in in_force.items() if expired([paper], policy, context.today)}
+    gone = [cause for cause in state.bars if cause.startswith("document:") and cause not in still]
+    return [taken, *lift(gone, state, command.department, context)]
+
+
+def lift(causes: Iterable[str], state: Standing, department: str, context: Context) -> list[Fact]:
+    """What says that reasons against new orders have gone; with the last of them the customer may order again."""
+    gone = [cause for cause in causes if cause in state.bars]
+    facts: list[Fact] = [BarLifted(customer=state.customer, cause=cause, lifted_by=context.actor.id) for cause in gone]
+    if gone and set(state.bars) <= set(gone):
+        facts.append(
+            QualificationRestored(
+                customer=state.customer, qualification=state.qualification, department=department or state.department
+            )
+        )
+    return facts
+
+
+def link(customer: str, command: Link, state: Standing) -> list[Fact]:
+    """Link a payer with the customer, or say its link anew; nothing where that is what it is already."""
+    agreement = command.agreement
+    linked = SettlementUnitLinked(
+        unit=command.unit,
+        customer=customer,
+        default=command.default or state.default_unit in (None, command.unit),
+        agreement_digest=agreement.file_digest if agreement else None,
+        signed_on=agreement.issued_on if agreement else None,
+        valid_until=agreement.valid_until if agreement else None,
+    )
+    former = state.payers.get(command.unit)
+    same = former is not None and (former.agreement_digest, former.signed_on, former.valid_until) == (
+        linked.agreement_digest,
+        linked.signed_on,
+        linked.valid_until,
+    )
+    is_default = state.default_unit == command.unit
+    return [] if same and (is_default or not linked.default) else [linked]
+
+
+def choose_default(unit: str, state: Standing, context: Context) -> Decision:
+    """Say which of its payers pays where an order names none. The owner, the manager or finance does."""
+    file = _known(context.gathered)
+    _check_may_tend(context.actor, file, owner=True)
+    payer = _payer(unit, state)
+    if state.default_unit == unit:
+        return Decision()
+    return Decision(
+        [
+            SettlementUnitLinked(
+                unit=unit,
+                customer=state.customer,
+                default=True,
+                agreement_digest=payer.agreement_digest,
+                signed_on=payer.signed_on,
+                valid_until=payer.valid_until,
+            )
+        ]
+    )
+
+
+def unlink_payer(command: UnlinkPayer, state: Standing, context: Context) -> Decision:
+    """End a link; orders that name the payer keep it. The manager or finance does, with a reason."""
+    file = _known(context.gathered)
+    _check_may_tend(context.actor, file, owner=False)
+    _payer(command.unit, state)
+    if not command.reason.strip():
+        raise Invalid("解除须写明原因。", "Ending a link takes a reason.", clause="R3.1.1", code="reason-missing")
+    return Decision([SettlementUnitUnlinked(unit=command.unit, customer=state.customer, reason=command.reason.strip())])
+
+
+def _payer(unit: str, state: Standing) -> Any:
+    try:
+        return state.payers[unit]
+    except KeyError:
+        raise NotFound(
+            "该结算单位没有与该客户关联。请先随资质审核表(F1)审核。",
+            "That settlement unit does not pay for this customer: it has to be vetted with an F1 first.",
+            clause="R3.1.1",
+            code="unit-not-linked",
+        ) from None
+
+
+def _known(gathered: Any) -> CustomerFile:
+    file: CustomerFile = gathered
+    if file.gone:
+        raise Refused("客户已关闭或已合并。", "The customer was closed or merged.", clause="R4", code="customer-gone")
+    return file
+
+
+def _check_may_tend(actor: Actor, file: CustomerFile, *, owner: bool) -> None:
+    if actor.departing:
+        raise Forbidden(
+            "离职手续办理期间不能办理资质与信用事项,请由接手人或部门经理办理。",
+            "Whoever is leaving does nothing in vetting any more: the successor or the manager does it.",
+            clause="R4.6",
+            code="departing",
+        )
+    owns = owner and actor.id == file.owner and actor.has("salesperson", department=file.department)
+    if not owns and not actor.has("dept_manager", "finance", department=file.department):
+        raise Forbidden(
+            "此事由部门经理或财务部办理,您没有这一岗位。",
+            "This is the department manager's or finance's: you do not have that role.",
+            clause="R3.1.1",
+            code="role-required",
+            roles=["dept_manager", "finance"],
+        )
