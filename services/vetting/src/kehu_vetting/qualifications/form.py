@@ -57,7 +57,7 @@ class Document(Part):
 
 
 class InvoicingBlock(Part):
-    """What an invoice to a payer says of it (R3.1.2, R3.2.2)."""
+    """What an invoice to a payer says of it (R3.1.2)."""
 
     title: str
     tax_number: str
