@@ -46,6 +46,7 @@ COMPLETE: dict[str, Any] = {
     "identity": {"kind": "uscc", "number": USCC},
     "contacts": [CONTACT],
 }
+DELEGATED = COMPLETE | {"identity": {"kind": "public_body_code", "number": "WT2026"}}
 ROLES: dict[str, list[tuple[str, str | None]]] = {
     "sun": [("salesperson", "east")],
     "qian": [("salesperson", "east")],
@@ -565,6 +566,44 @@ async def test_sixteen_reports_of_overlapping_customers_at_once_lose_and_double_
         months = (await world.done("admin", "GET", f"/volumes/{number}"))["months"]
         amounts = {one["month"]: one["amount_fen"] for one in months}
         assert [amounts[month(20 + back, world)] for back in range(16)] == list(range(16))
+
+
+# --- delegations ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_delegate_passes_for_the_absent_manager_and_is_refused_once_it_is_ended(world: World) -> None:
+    day = today(world.assembly.running.clock.now()).isoformat()
+    body = {
+        "delegate": "west.manager",
+        "steps": ["dossier:review"],
+        "first_day": day,
+        "last_day": day,
+        "reason": "出差",
+    }
+    refused(await world.ask("sun", "POST", "/delegations", body), 403, "step-not-yours")
+    refused(await world.ask("manager", "POST", "/delegations", body | {"delegate": "manager"}), 422, "delegate-self")
+    made = await world.done("manager", "POST", "/delegations", body)
+    assert re.fullmatch(r"WT\d{6}", made["number"])
+    (mandate,) = (await world.done("west.manager", "GET", "/me"))["mandates"]
+    assert (mandate["principal"], mandate["steps"]) == ("manager", ["dossier:review"])
+    (row,) = (await world.done("sun", "GET", f"/delegations?person=manager&on={day}"))["items"]
+    assert (row["delegate"], row["number"]) == ("west.manager", made["number"])
+
+    drafted = await world.done("sun", "POST", "/dossiers", {"name": "委托公司", "department": "east", **DELEGATED})
+    for person, step in (("sun", "submit"), ("west.manager", "pass")):
+        response = await world.edit(person, drafted["id"], step)
+        assert response.status_code == 200, response.text
+    last = (await world.ask("sun", "GET", f"/dossiers/{drafted['id']}/history")).json()[-1]["data"]
+    assert (last["registered_by"], last["on_behalf_of"]) == ("west.manager", "manager")
+
+    path = f"/delegations/{made['number']}"
+    assert (await world.done("sun", "GET", path))["holds"] is True
+    refused(await world.ask("sun", "POST", f"{path}/end"), 403, "forbidden")
+    await world.done("west.manager", "POST", f"{path}/end")
+    assert (await world.done("sun", "GET", path))["holds"] is False
+    assert (await world.done("west.manager", "GET", "/me"))["mandates"] == []
+    refused(await world.ask("west.manager", "GET", f"/dossiers/{drafted['id']}"), 404, "dossier-not-found")
+    refused(await world.ask("sun", "GET", "/delegations/WT999999"), 404, "delegation-unknown")
 
 
 async def send(world: World, message_id: str, fact: str, data: Any, source: str = "/contract-system") -> None:

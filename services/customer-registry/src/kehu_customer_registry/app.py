@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from kehu.files import with_files
+from kehu.escalating import ESCALATION
 from kehu.identity import STAFF_SERVICE, staff_view
 from kehu.policy_api import policy_router
 from kehu.service import Feature, Service, migrations_beside
+from kehu_customer_registry.delegations import api as delegations_api
 from kehu_customer_registry.dossiers import api as dossiers_api
 from kehu_customer_registry.dossiers import register
 from kehu_customer_registry.dossiers.attachments import may_read_file
@@ -29,10 +31,11 @@ service = Service(
             "staff",
             categories=[DEPARTMENTS, STAFF],
             views=[staff_view(STAFF_SERVICE)],
-            policies=[KEY_ROLES],
+            policies=[KEY_ROLES, ESCALATION],
             router=staff_api.router,
             workers=[appoint_first_admins],
         ),
+        Feature("delegations", router=delegations_api.router),
         Feature("policies", router=policy_router()),
         Feature("dossiers", categories=[DOSSIERS], router=dossiers_api.router),
         Feature("register", views=[REGISTER], router=register.router),

@@ -7,15 +7,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
+from kehu import calendar
 from kehu.contracts.customers import Contact, CustomerKind, IdentityKind
-from kehu.deciding import Actor, Category, Context, Decision, Grant, system_actor
+from kehu.contracts.staff import Role, RoleGranted, StaffMemberAppointed
+from kehu.deciding import Actor, Category, Context, Decision, Grant, Mandate, system_actor
 from kehu.errors import KehuError
-from kehu.event_store import Claim
+from kehu.escalating import ESCALATION
+from kehu.event_store import Claim, Taken
 from kehu.facts import Fact
 from kehu_customer_registry.dossiers import decisions
 from kehu_customer_registry.dossiers.decisions import DraftDossier, SalesForce
 from kehu_customer_registry.dossiers.facts import DOSSIERS, Dossier, Nature
 from kehu_customer_registry.staff.decisions import KEY_ROLES
+from kehu_customer_registry.staff.facts import STAFF, StaffMember
 from kehu_customer_registry.volumes.decisions import VOLUME_REPORTING
 
 S = TypeVar("S")
@@ -26,7 +30,11 @@ NUMBER = "K000001"
 EAST, WEST = "east", "west"
 USCC = "91110000600037341L"
 OTHER_USCC = "9144030071526726XG"
-POLICIES = {KEY_ROLES.name: KEY_ROLES.initial, VOLUME_REPORTING.name: VOLUME_REPORTING.initial}
+POLICIES = {
+    KEY_ROLES.name: KEY_ROLES.initial,
+    ESCALATION.name: ESCALATION.initial,
+    VOLUME_REPORTING.name: VOLUME_REPORTING.initial,
+}
 
 
 def person(name: str, *roles: str, department: str | None = EAST, departing: bool = False) -> Actor:
@@ -110,6 +118,111 @@ class Case(Generic[S]):
             if not (refusal.zh and refusal.en and refusal.clause) or self.facts != before:
                 raise AssertionError(f"A refusal that tells too little: {refusal!r}") from refusal
             return None
+
+
+@dataclass
+class Company:
+    """Several streams, and commands that concern some of them together; what people may do follows from the facts.
+
+    Args:
+        now: the policy's time.
+        facts: recorded so far, by stream.
+        claims: values that are taken, with their holders.
+
+    """
+
+    now: datetime = NOW
+    facts: dict[str, list[Fact]] = field(default_factory=dict[str, list[Fact]])
+    claims: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+
+    def state(self, category: Category[S], stream_id: str) -> S:
+        """What the facts of one thing add up to."""
+        return category.fold(self.facts.get(category.stream(stream_id), []))
+
+    def actor(self, person_id: str) -> Actor:
+        """Somebody with the roles and delegations that they have at this moment."""
+        member = self.state(STAFF, person_id)
+        today = calendar.today(self.now)
+        left = member.has_left(today)
+        held = [one for one in member.standing_in.values() if one.is_open(today) and one.first_day <= today]
+        principals = {one.principal: self.state(STAFF, one.principal) for one in held}
+        return Actor(
+            id=person_id,
+            grants=_grants(member),
+            departing=member.leaving is not None,
+            gone=left,
+            mandates=tuple(
+                Mandate(one.id, one.principal, one.steps, _grants(principals[one.principal]))
+                for one in held
+                if member.at_work and not principals[one.principal].has_left(today)
+            ),
+        )
+
+    def record(self, category: Category[Any], stream_id: str, *facts: Fact) -> None:
+        """Record facts as they stand."""
+        self.facts.setdefault(category.stream(stream_id), []).extend(facts)
+
+    def do(
+        self,
+        decide: Callable[[Sequence[Any], Context], Sequence[Decision]],
+        actor: Actor,
+        things: Sequence[tuple[Category[Any], str]],
+        gathered: Any = None,
+    ) -> list[Fact]:
+        """Decide on several things together, and record what follows.
+
+        Raises:
+            KehuError: as `decide` raised it, or a value is taken; nothing is recorded then.
+
+        """
+        context = Context(actor, self.now, POLICIES, gathered)
+        decisions_ = decide([self.state(category, name) for category, name in things], context)
+        claims = [claim for decision in decisions_ for claim in decision.claims]
+        for claim in claims:
+            holder = self.claims.get((claim.scope, claim.value), claim.holder)
+            if not claim.release and holder != claim.holder:
+                raise Taken(claim.scope, claim.value, holder, None, None)
+        for claim in claims:
+            if claim.release:
+                self.claims.pop((claim.scope, claim.value), None)
+            else:
+                self.claims[claim.scope, claim.value] = claim.holder
+        for (category, name), decision in zip(things, decisions_, strict=True):
+            self.record(category, name, *decision.facts)
+        return [fact for decision in decisions_ for fact in decision.facts]
+
+    def attempt(
+        self,
+        decide: Callable[[Sequence[Any], Context], Sequence[Decision]],
+        actor: Actor,
+        things: Sequence[tuple[Category[Any], str]],
+        gathered: Any = None,
+    ) -> list[Fact] | None:
+        """Decide; None where it is refused, which must say why and how to go on.
+
+        Raises:
+            AssertionError: the refusal does not.
+
+        """
+        try:
+            return self.do(decide, actor, things, gathered)
+        except KehuError as refusal:
+            if not (refusal.zh and refusal.en and (refusal.clause or isinstance(refusal, Taken))):
+                raise AssertionError(f"A refusal that tells too little: {refusal!r}") from refusal
+            return None
+
+    def employ(self, person_id: str, *posts: tuple[Role, str | None]) -> None:
+        """Have somebody work here, in these posts."""
+        self.record(
+            STAFF,
+            person_id,
+            StaffMemberAppointed(person=person_id, number=person_id, name=person_id, department=posts[0][1]),
+            *(RoleGranted(person=person_id, role=role, department=where, granted_by="admin") for role, where in posts),
+        )
+
+
+def _grants(member: StaffMember) -> tuple[Grant, ...]:
+    return tuple(Grant(role.value, where) for role, where in sorted(member.posts, key=str))
 
 
 def dossier(**other: Any) -> Case[Dossier]:

@@ -82,13 +82,15 @@ def change_dossier(command: ChangeDossier, state: Dossier, context: Context) -> 
     after = DossierContent.model_validate({**dict(state.content), **command.given})
     _check_only_known(command.given)
     changed = [name for name in (*_PUBLIC, *_PARTICULARS) if getattr(after, name) != getattr(state.content, name)]
+    for_whom = None
     if MAJOR & set(changed):
-        rights.check_manager(state, context.actor, CLAUSE)
+        for_whom = rights.check_manager(state, context.actor, CLAUSE).on_behalf_of
     _check_not_emptied(changed, after)
     check_contacts(after.contacts, state.content.contacts, command.new_people)
     facts: list[Fact] = []
     if public := {name: getattr(after, name) for name in _PUBLIC if name in changed}:
-        facts.append(CustomerChanged(customer=state.customer, occurred_on=command.occurred_on, **public))
+        about: dict[str, Any] = {"customer": state.customer, "occurred_on": command.occurred_on}
+        facts.append(CustomerChanged(**about, on_behalf_of=for_whom, **public))
     # A remark on the nature is not taken back, only replaced: without `other` it says nothing any more.
     if private := {name: value for name in _PARTICULARS if name in changed and (value := getattr(after, name))}:
         facts.append(ParticularsChanged(customer=state.customer, occurred_on=command.occurred_on, **private))
@@ -132,7 +134,7 @@ def assign_owner(command: AssignOwner, state: Dossier, context: Context) -> Deci
         NoSalesperson: one of them is no salesperson at work here, or the owner none of this department.
 
     """
-    rights.check_manager(state, context.actor, CLAUSE)
+    signature = rights.check_manager(state, context.actor, CLAUSE)
     _check_archived(state)
     collaborators = tuple(dict.fromkeys(command.collaborators))
     if command.owner == state.owner and collaborators == state.content.collaborators:
@@ -148,6 +150,7 @@ def assign_owner(command: AssignOwner, state: Dossier, context: Context) -> Deci
                 previous_owner=state.owner if command.owner != state.owner else None,
                 department=state.department,
                 collaborators=collaborators,
+                on_behalf_of=signature.on_behalf_of,
             )
         ]
     )

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kehu.contracts.customers import Contact, CustomerRegistered, DossierReturned, DossierSubmitted
-from kehu.contracts.staff import Role
+from kehu.contracts.staff import DelegableStep, Role
 from kehu.deciding import Context, Decision
 from kehu.errors import Forbidden, Invalid, NotFound, Refused
 from kehu.event_store import Claim
+from kehu.standing_in import Signature, first_free
 from kehu_customer_registry.dossiers import rights
 from kehu_customer_registry.dossiers.facts import (
     OPEN,
@@ -204,7 +205,7 @@ def return_dossier(command: ReturnDossier, state: Dossier, context: Context) -> 
         WrongStatus: it is not submitted.
 
     """
-    submitted_by = _check_reviewer(state, context)
+    submitted_by, signature = _check_reviewer(state, context)
     return Decision(
         [
             DossierReturned(
@@ -213,7 +214,8 @@ def return_dossier(command: ReturnDossier, state: Dossier, context: Context) -> 
                 name=state.content.name,
                 department=state.department,
                 submitted_by=submitted_by,
-                returned_by=context.actor.id,
+                returned_by=signature.signed_by,
+                on_behalf_of=signature.on_behalf_of,
                 remarks=command.remarks,
             )
         ]
@@ -229,7 +231,7 @@ def pass_dossier(state: Dossier, context: Context) -> Decision:
         WrongStatus: it is not submitted.
 
     """
-    _check_reviewer(state, context)
+    _, signature = _check_reviewer(state, context)
     content = state.content
     if not (content.kind and content.nature and content.region and content.identity_kind and content.identity):
         raise AssertionError(f"A dossier was submitted without its minimum: {state.number}")
@@ -249,7 +251,8 @@ def pass_dossier(state: Dossier, context: Context) -> Decision:
                 collaborators=content.collaborators,
                 contacts=content.contacts,
                 important_potential=content.important_potential,
-                registered_by=context.actor.id,
+                registered_by=signature.signed_by,
+                on_behalf_of=signature.on_behalf_of,
             )
         ]
     )
@@ -366,9 +369,10 @@ def _check_open(state: Dossier) -> None:
         )
 
 
-def _check_reviewer(state: Dossier, context: Context) -> str:
-    """Who handed it in, if the actor may review it."""
-    rights.check_manager(state, context.actor, "R4.3")
+def _check_reviewer(state: Dossier, context: Context) -> tuple[str, Signature]:
+    """Who handed it in, and how the actor signs if they may review it; a delegate is barred as their principal is."""
+    step = DelegableStep.DOSSIER_REVIEW
+    rights.check_manager(state, context.actor, "R4.3", step=step)
     if state.status is not Status.SUBMITTED or state.submitted_by is None:
         raise WrongStatus(
             "档案不在待审状态。请先由营销员提交。",
@@ -376,10 +380,13 @@ def _check_reviewer(state: Dossier, context: Context) -> str:
             clause="R4.3",
             status=state.status.value,
         )
-    if context.actor.id in {state.submitted_by, state.owner}:
+    found = rights.manager_signatures(state, context.actor, step)
+    signature = first_free(found, {state.submitted_by, state.owner})
+    if signature is None:
         raise OwnSubmission(
-            "不能审核自己提交或负责的档案。请由上级或受委托的经理审核。",
-            "Nobody reviews what they submitted or own. A superior or a delegated manager has to.",
+            "不能审核自己或委托人提交、负责的档案。请由上级或另一位受委托的经理审核。",
+            "Nobody reviews what they, or whom they stand in for, submitted or own. "
+            "A superior or another delegated manager has to.",
             clause="R4.3",
         )
-    return state.submitted_by
+    return state.submitted_by, signature

@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NoReturn
 
-from kehu.contracts.staff import Role
+from kehu.contracts.staff import DelegableStep, Role
 from kehu.deciding import Actor
 from kehu.errors import Forbidden, NotFound
+from kehu.standing_in import Signature, signatures
 from kehu_customer_registry.dossiers.facts import Dossier, Status
 
 #: They see every customer; the auditor masked, and only to read.
 EVERYWHERE = (Role.MARKET_DEPT, Role.FINANCE, Role.GM_OFFICE, Role.GENERAL_MANAGER, Role.ADMIN)
 IN_DEPARTMENT = (Role.DEPT_MANAGER, Role.VETTER)
+
+#: Whoever stands in for a manager for one of them sees what the manager sees of the department's customers.
+MANAGERS_STEPS = (DelegableStep.DOSSIER_REVIEW, DelegableStep.DOSSIER_CHANGE)
 
 
 class Sight(IntEnum):
@@ -34,8 +38,12 @@ class Scope:
 
 
 def sight(dossier: Dossier, actor: Actor) -> Sight:
-    """How much of it they see."""
+    """How much of it they see; who is leaving, of their own customers only, and those masked (R4.6)."""
+    if actor.departing:
+        return Sight.MASKED if is_own(dossier, actor) else Sight.NOTHING
     if actor.has(*EVERYWHERE) or actor.has(*IN_DEPARTMENT, department=dossier.department) or is_own(dossier, actor):
+        return Sight.ALL
+    if any(manager_signatures(dossier, actor, step) for step in MANAGERS_STEPS):
         return Sight.ALL
     return Sight.MASKED if actor.has(Role.AUDITOR) else Sight.NOTHING
 
@@ -45,9 +53,19 @@ def scope(actor: Actor) -> Scope:
     company_wide = any(grant.role in IN_DEPARTMENT and grant.department is None for grant in actor.grants)
     return Scope(
         everything=company_wide or actor.has(*EVERYWHERE, Role.AUDITOR),
-        departments=tuple(sorted(actor.departments(*IN_DEPARTMENT))),
+        departments=tuple(sorted(actor.departments(*IN_DEPARTMENT) | _delegated_departments(actor))),
         person=actor.id,
     )
+
+
+def _delegated_departments(actor: Actor) -> set[str]:
+    return {
+        grant.department
+        for mandate in actor.mandates
+        if not mandate.steps.isdisjoint(MANAGERS_STEPS)
+        for grant in mandate.grants
+        if grant.role == Role.DEPT_MANAGER and grant.department
+    }
 
 
 def is_own(dossier: Dossier, actor: Actor) -> bool:
@@ -89,7 +107,7 @@ def check_may_list(actor: Actor) -> None:
 
 
 def check_staying(actor: Actor) -> None:
-    """Refuse a salesperson who is leaving: they finish their visits' records and hand over, nothing else.
+    """Refuse who is leaving: they finish their visits' records and hand over, nothing else.
 
     Raises:
         Forbidden: they are leaving (R4.6).
@@ -137,23 +155,33 @@ def check_owner(dossier: Dossier, actor: Actor) -> None:
     check_staying(actor)
 
 
-def check_manager(dossier: Dossier, actor: Actor, clause: str) -> None:
-    """Refuse who is not the manager of its department.
+def check_manager(
+    dossier: Dossier, actor: Actor, clause: str, *, step: DelegableStep = DelegableStep.DOSSIER_CHANGE
+) -> Signature:
+    """How the manager of its department signs, or whoever stands in for them; refuse everybody else.
 
     Raises:
-        Forbidden: so it is.
+        Forbidden: so it is, or they are leaving.
 
     """
-    if not actor.has(Role.DEPT_MANAGER, department=dossier.department):
+    found = manager_signatures(dossier, actor, step)
+    if not found:
         _refuse(
-            f"只有客户所属部门({dossier.department})的部门经理可以办理。",
-            f"Only the manager of the customer's department ({dossier.department}) may do this.",
+            f"只有客户所属部门({dossier.department})的部门经理或其受托人可以办理。",
+            f"Only the manager of the customer's department ({dossier.department}), or their delegate, may do this.",
             clause,
         )
+    check_staying(actor)
+    return found[0]
+
+
+def manager_signatures(dossier: Dossier, actor: Actor, step: DelegableStep) -> list[Signature]:
+    """In which ways somebody signs for the manager's post: as themselves first, then for whom they stand in."""
+    return signatures(actor, step, Role.DEPT_MANAGER, department=dossier.department)
 
 
 def check_market_dept(actor: Actor, clause: str) -> None:
-    """Refuse who is not of 市场部.
+    """Refuse who is not of 市场部, or is leaving.
 
     Raises:
         Forbidden: so it is.
@@ -165,25 +193,25 @@ def check_market_dept(actor: Actor, clause: str) -> None:
             "Affiliation (joint venture, wholly-owned subsidiary) is set by 市场部 only, with proof.",
             clause,
         )
+    check_staying(actor)
 
 
 def check_keeper(dossier: Dossier, actor: Actor) -> None:
     """Refuse who is neither one of its salespeople, nor its department's manager, nor of 市场部.
 
     Raises:
-        Forbidden: so it is.
+        Forbidden: so it is, or they are leaving.
 
     """
     salesperson = is_own(dossier, actor) and actor.has(Role.SALESPERSON, department=dossier.department)
-    manager = actor.has(Role.DEPT_MANAGER, department=dossier.department)
+    manager = manager_signatures(dossier, actor, DelegableStep.DOSSIER_CHANGE)
     if not (salesperson or manager or actor.has(Role.MARKET_DEPT)):
         _refuse(
             "只有该客户的营销员、所属部门经理或市场部可以更新档案。",
             "A dossier is kept up to date by the customer's salespeople, its department's manager and 市场部.",
             "R4.4",
         )
-    if salesperson:
-        check_staying(actor)
+    check_staying(actor)
 
 
 def _refuse(zh: str, en: str, clause: str) -> NoReturn:

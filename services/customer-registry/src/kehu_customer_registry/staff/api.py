@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from functools import partial
 from typing import Annotated
@@ -10,9 +11,11 @@ import asyncpg
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
+from kehu.commands import Thing
 from kehu.contracts.staff import Role
-from kehu.deciding import Actor
+from kehu.deciding import Actor, Grant
 from kehu.http import Acting, ActingRequest, Answer, Page, Paging, StreamId
+from kehu_customer_registry.delegations import revoking
 from kehu_customer_registry.history import Recorded, mask
 from kehu_customer_registry.staff import decisions
 from kehu_customer_registry.staff.decisions import AppointStaffMember, Code, OpenDepartment, RolePost, Surroundings
@@ -84,19 +87,38 @@ class StaffMemberShown(BaseModel):
     proposed: list[ProposalShown]
 
 
+class MandateShown(BaseModel):
+    """For whom somebody stands in today, for which steps, and with which of their roles."""
+
+    delegation: str
+    principal: str
+    steps: list[str]
+    posts: list[PostShown]
+
+
 class Me(BaseModel):
     """Who the token's bearer is to this service."""
 
     person: str
     posts: list[PostShown]
     departing: bool
+    mandates: list[MandateShown]
 
 
 @router.get("/me")
 async def show_me(request: Acting) -> Me:
     """Who you are here, and what you may do at this moment."""
-    grants = [PostShown(role=grant.role, department=grant.department) for grant in request.actor.grants]
-    return Me(person=request.actor.id, posts=grants, departing=request.actor.departing)
+    actor = request.actor
+    mandates = [
+        MandateShown(
+            delegation=mandate.delegation,
+            principal=mandate.principal,
+            steps=sorted(mandate.steps),
+            posts=_posts(mandate.grants),
+        )
+        for mandate in actor.mandates
+    ]
+    return Me(person=actor.id, posts=_posts(actor.grants), departing=actor.departing, mandates=mandates)
 
 
 @router.post("/departments", status_code=201)
@@ -177,9 +199,11 @@ async def decline_role(person: StreamId, body: RolePost, request: Acting) -> Ans
 
 @router.post("/staff/{person}/roles/revoke")
 async def revoke_role(person: StreamId, body: RolePost, request: Acting) -> Answer:
-    """Take a role away, at once."""
+    """Take a role away, at once; delegations for which they hold no post any more end with it."""
     around = await _surroundings(request, None)
-    return await request.handle(STAFF, person, partial(decisions.revoke_role, body), gathered=around)
+    member, _ = await request.running.commands.load(STAFF, person)
+    things = [Thing(STAFF, one) for one in (person, *revoking.principals(member))]
+    return await request.handle_together(things, partial(revoking.revoke_role, body), gathered=around)
 
 
 async def _surroundings(request: ActingRequest, department: str | None) -> Surroundings:
@@ -187,6 +211,10 @@ async def _surroundings(request: ActingRequest, department: str | None) -> Surro
     if department is not None:
         found, _ = await request.running.commands.load(DEPARTMENTS, department)
     return Surroundings(department=found, admins=await request.pool.fetchval(_ADMINS))
+
+
+def _posts(grants: Sequence[Grant]) -> list[PostShown]:
+    return [PostShown(role=grant.role, department=grant.department) for grant in grants]
 
 
 def _staff_row(row: asyncpg.Record, actor: Actor) -> StaffRow:

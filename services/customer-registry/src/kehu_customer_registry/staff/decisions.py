@@ -355,6 +355,23 @@ def check_may_export(context: Context) -> None:
         )
 
 
+def check_not_leaving(actor: Actor) -> None:
+    """Refuse who is leaving: they finish what is open and hand over, and begin nothing new.
+
+    Raises:
+        Forbidden: they are leaving (R4.6).
+
+    """
+    if actor.departing:
+        raise Forbidden(
+            "离职手续已开始,只能补齐拜访记录和交接说明。其他事项请由部门经理指派他人办理。",
+            "Your departure has started: finish your visit records and handover notes. "
+            "Ask the manager to assign somebody else for anything more.",
+            clause="R4.6",
+            code="departing",
+        )
+
+
 def check_may_see_history(person: str, actor: Actor) -> None:
     """Refuse who is neither the person nor an admin nor an auditor.
 
