@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kehu.files import with_files
 from kehu.escalating import ESCALATION
+from kehu.files import with_files
 from kehu.identity import STAFF_SERVICE, staff_view
 from kehu.policy_api import policy_router
 from kehu.service import Feature, Service, migrations_beside
