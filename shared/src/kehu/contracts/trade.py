@@ -102,7 +102,10 @@ class OrderSigned(PublishedFact, clause="R3.2.1"):
     file_digest: str
     amount_fen: Fen
     batches: tuple[DeliveryBatch, ...]
+    #: 合同号, or the sender's own number; counts once per source.
     reference: str | None = None
+    #: Which other system sent it; None where people entered it.
+    source: str | None = None
 
 
 class OrderAmended(PublishedFact, clause="R3.2.1"):
@@ -139,6 +142,7 @@ class OrderReleased(PublishedFact, clause="R3.2.1"):
     receipts: tuple[str, ...]
     #: The order's number that people say (订单号).
     order_number: str | None = None
+    department: str | None = None
 
 
 class ReleaseBlocked(PublishedFact, clause="R3.2.1"):
@@ -151,6 +155,49 @@ class ReleaseBlocked(PublishedFact, clause="R3.2.1"):
     reason: str
     #: The order's number that people say (订单号).
     order_number: str | None = None
+    department: str | None = None
+
+
+class DeliveryOverdue(PublishedFact, clause="R3.2.1"):
+    """The day on which a batch was to be delivered is over, and it has not left in whole; told once per day agreed.
+
+    `released` says who is late: the warehouse, or the payer.
+    """
+
+    order: str
+    customer: str
+    order_number: str
+    department: str
+    owner: str
+    batch: int
+    due_on: date
+    released: bool
+
+
+class ShippingStopProposed(PublishedFact, clause="R3.2.1"):
+    """One side of the two wants shipping stopped (or, with `lift`, resumed): the other one has to agree."""
+
+    order: str
+    customer: str
+    order_number: str
+    department: str
+    side: Literal["finance", "manager"]
+    lift: bool
+    reason: str
+    proposed_by: str
+    on_behalf_of: str | None = None
+
+
+class ShippingStopDeclined(PublishedFact, clause="R3.2.1"):
+    """The other side does not agree, or whoever proposed it took it back."""
+
+    order: str
+    customer: str
+    order_number: str
+    department: str
+    reason: str
+    proposed_by: str
+    declined_by: str
 
 
 class ShippingStopped(PublishedFact, clause="R3.2.1"):
@@ -161,6 +208,10 @@ class ShippingStopped(PublishedFact, clause="R3.2.1"):
     reason: str
     #: The order's number that people say (订单号).
     order_number: str | None = None
+    department: str | None = None
+    proposed_by: str | None = None
+    agreed_by: str | None = None
+    on_behalf_of: str | None = None
 
 
 class ShippingResumed(PublishedFact, clause="R3.2.1"):
@@ -168,6 +219,11 @@ class ShippingResumed(PublishedFact, clause="R3.2.1"):
 
     order: str
     customer: str
+    order_number: str | None = None
+    department: str | None = None
+    proposed_by: str | None = None
+    agreed_by: str | None = None
+    on_behalf_of: str | None = None
 
 
 class GoodsShipped(PublishedFact, clause="R3.2.1"):
@@ -185,9 +241,13 @@ class GoodsShipped(PublishedFact, clause="R3.2.1"):
     value_fen: Fen
     lines: tuple[OrderLine, ...]
     receipts: tuple[str, ...]
+    #: The sender's own number; counts once per source.
     reference: str | None = None
     #: The order's number that people say (订单号).
     order_number: str | None = None
+    source: str | None = None
+    #: 发货单号 that people say.
+    number: str | None = None
 
 
 class GoodsReturned(PublishedFact, clause="R3.2.1"):
@@ -205,6 +265,7 @@ class GoodsReturned(PublishedFact, clause="R3.2.1"):
     reference: str | None = None
     #: The order's number that people say (订单号).
     order_number: str | None = None
+    number: str | None = None
 
 
 # --- receipts (R3.2.1) -----------------------------------------------------------------------------------------------
@@ -223,6 +284,21 @@ class ReceiptConfirmed(PublishedFact, clause="R3.2.1"):
     bank_reference: str
     amount_fen: Fen
     received_on: date
+    #: As the bank writes it; the way to find out whose an unidentified receipt is.
+    payer_name: str | None = None
+    #: The other system that sent it, and its own number; None where finance confirmed it.
+    source: str | None = None
+    reference: str | None = None
+
+
+class ReceiptIdentified(PublishedFact, clause="R3.2.1"):
+    """It is known now which settlement unit a receipt is from (or, before anything was allocated, that it is another)."""
+
+    receipt: str
+    number: str
+    unit: str
+    payer: str
+    evidence: str
 
 
 class ReceiptAllocated(PublishedFact, clause="R3.2.1"):
@@ -232,6 +308,10 @@ class ReceiptAllocated(PublishedFact, clause="R3.2.1"):
     order: str
     customer: str
     amount_fen: Fen
+    #: The payer of the receipt, and the id of the fact by which the receipt was confirmed.
+    unit: str | None = None
+    receipt_fact: str | None = None
+    reason: str | None = None
 
 
 class ReceiptReversed(PublishedFact, clause="R3.2.1"):
