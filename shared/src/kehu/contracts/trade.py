@@ -292,7 +292,7 @@ class ReceiptConfirmed(PublishedFact, clause="R3.2.1"):
 
 
 class ReceiptIdentified(PublishedFact, clause="R3.2.1"):
-    """It is known now which settlement unit a receipt is from (or, before anything was allocated, that it is another)."""
+    """It is known now from which settlement unit a receipt is; or, as long as none is allocated, that it is another."""
 
     receipt: str
     number: str

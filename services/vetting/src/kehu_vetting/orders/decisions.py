@@ -14,9 +14,9 @@ from kehu.event_store import Claim
 from kehu.facts import Fact
 from kehu.money import MOST_FEN, show_yuan
 from kehu_vetting.orders import rights
+from kehu_vetting.orders.buyer import Buyer
 from kehu_vetting.orders.facts import ORDERS, Order, same_goods
 from kehu_vetting.orders.releasing import blocked, with_consequences
-from kehu_vetting.orders.buyer import Buyer
 from kehu_vetting.receipts.facts import Receipt
 from kehu_vetting.receipts.moving import excess, freed
 
@@ -144,7 +144,7 @@ def amend_order(
     """
     buyer: Buyer = context.gathered
     rights.check_enters(context.actor, buyer.file)
-    rights.check_standing(order)
+    rights.check_uncancelled(order)
     rights.check_lasting(buyer)
     check_batches(command.batches, order.signed_on, context.today, amended_on=command.signed_on)
     if _increases(order, command):
@@ -184,7 +184,7 @@ def cancel_order(
     """
     buyer: Buyer = context.gathered
     rights.check_enters(context.actor, buyer.file)
-    rights.check_standing(order)
+    rights.check_uncancelled(order)
     if not any(batch.open for batch in order.batches):
         raise Refused(
             "订单已全部发货,没有可取消的部分。退货请登记退货。",
@@ -296,9 +296,7 @@ def _with_surplus_freed(
     buyer: Buyer = context.gathered
     after = ORDERS.fold(happened, order)
     back, drawn = freed(after, excess(after), receipts, why)
-    facts = with_consequences(
-        order, [*happened, *back], department=buyer.file.department, today=context.today, why=why
-    )
+    facts = with_consequences(order, [*happened, *back], department=buyer.file.department, today=context.today, why=why)
     return Decision(facts), {receipt: Decision(facts) for receipt, facts in drawn.items()}
 
 

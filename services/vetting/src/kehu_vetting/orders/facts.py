@@ -209,7 +209,7 @@ class Order:
         return next((batch for batch in self.batches if batch.number == number), None)
 
 
-def evolve(state: Order, fact: Fact) -> Order:
+def evolve(state: Order, fact: Fact) -> Order:  # noqa: PLR0911 - one case per fact
     """The order after a fact."""
     match fact:
         case OrderSigned():
@@ -238,7 +238,7 @@ def evolve(state: Order, fact: Fact) -> Order:
             return _moved(state, fact)
 
 
-def _moved(state: Order, fact: Fact) -> Order:
+def _moved(state: Order, fact: Fact) -> Order:  # noqa: PLR0911 - one case per fact
     """What happens to goods, and who stops them."""
     match fact:
         case GoodsShipped():
@@ -279,7 +279,9 @@ def same_goods(batch: Batch | None, agreed: DeliveryBatch) -> bool:
 
 def _paid(state: Order, fact: ReceiptAllocated) -> Order:
     before = state.payments.get(fact.receipt)
-    after = Payment((before.fen if before else 0) + fact.amount_fen, fact.receipt_fact or (before.fact if before else ""))
+    after = Payment(
+        (before.fen if before else 0) + fact.amount_fen, fact.receipt_fact or (before.fact if before else "")
+    )
     others = {receipt: one for receipt, one in state.payments.items() if receipt != fact.receipt or after.fen}
     return replace(state, payments=MappingProxyType({**others, fact.receipt: after} if after.fen else others))
 
@@ -300,9 +302,7 @@ def _shipped(state: Order, fact: GoodsShipped) -> Order:
 
 
 def _loaded(batch: Batch, fact: GoodsShipped) -> Batch:
-    after = replace(
-        batch, shipped=added(batch.shipped, fact.lines), shipped_fen=batch.shipped_fen + fact.value_fen
-    )
+    after = replace(batch, shipped=added(batch.shipped, fact.lines), shipped_fen=batch.shipped_fen + fact.value_fen)
     return replace(after, released=after.released and after.open)
 
 

@@ -6,8 +6,8 @@ from kehu.contracts.staff import Role
 from kehu.deciding import Actor
 from kehu.errors import Forbidden, NotFound, Refused
 from kehu_vetting.customer_files.facts import CustomerFile
-from kehu_vetting.orders.facts import Order
 from kehu_vetting.orders.buyer import Buyer
+from kehu_vetting.orders.facts import Order
 
 CLAUSE = "R3.2.1"
 _NAMES = {
@@ -153,7 +153,7 @@ def check_payer(unit: str, buyer: Buyer) -> None:
         )
 
 
-def check_standing(order: Order) -> None:
+def check_uncancelled(order: Order) -> None:
     """The order has not been cancelled.
 
     Raises:

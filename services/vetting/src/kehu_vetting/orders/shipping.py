@@ -13,10 +13,10 @@ from kehu.deciding import Context, Decision
 from kehu.errors import Invalid, NotFound, Refused
 from kehu.event_store import Claim
 from kehu_vetting.orders import rights
+from kehu_vetting.orders.buyer import Buyer
 from kehu_vetting.orders.facts import ORDERS, Batch, Order, ReturnCredited
 from kehu_vetting.orders.goods import part_of
 from kehu_vetting.orders.releasing import paying_next, with_consequences
-from kehu_vetting.orders.buyer import Buyer
 from kehu_vetting.receipts.facts import Receipt
 from kehu_vetting.receipts.moving import excess, freed
 
@@ -118,6 +118,7 @@ def shipped(command: ShipGoods, state: Order, context: Context) -> Decision:
         reference=command.reference,
         source=command.source,
         number=command.number,
+        order_number=state.number,
     )
     holder = ORDERS.stream(state.id)
     claims = [Claim(SHIPMENT_NUMBER_SCOPE, command.number, holder)]
@@ -160,6 +161,7 @@ def return_goods(command: ReturnGoods, state: Order, context: Context) -> Decisi
         lines=lines,
         reason=command.reason,
         number=command.number,
+        order_number=state.number,
     )
     return Decision([fact], [Claim(RETURN_NUMBER_SCOPE, command.number, ORDERS.stream(state.id))])
 
@@ -187,15 +189,11 @@ def credit_return(
             "该退货已经确认,或其金额为零。", "This return has been accepted already, or is worth nothing.",
             clause=CLAUSE, code="return-credited",
         )  # fmt: skip
-    credited = ReturnCredited(
-        returned=returned.id, amount_fen=returned.value_fen, credited_by=context.actor.id
-    )
+    credited = ReturnCredited(returned=returned.id, amount_fen=returned.value_fen, credited_by=context.actor.id)
     after = ORDERS.evolve(order, credited)
     why = "退货确认 / return accepted"
     back, drawn = freed(after, excess(after), receipts, why)
-    facts = with_consequences(
-        order, [credited, *back], department=buyer.file.department, today=context.today, why=why
-    )
+    facts = with_consequences(order, [credited, *back], department=buyer.file.department, today=context.today, why=why)
     return Decision(facts), {receipt: Decision(facts) for receipt, facts in drawn.items()}
 
 

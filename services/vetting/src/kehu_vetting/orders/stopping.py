@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from kehu.contracts.staff import Role
+from kehu.contracts.staff import DelegableStep, Role
 from kehu.contracts.trade import ShippingResumed, ShippingStopDeclined, ShippingStopped, ShippingStopProposed
 from kehu.deciding import Actor, Context, Decision
 from kehu.errors import Forbidden, Refused
-from kehu_vetting.orders.facts import Order, StopProposal
-from kehu_vetting.orders.rights import check_standing, check_staying
+from kehu.standing_in import Signature, first_free, signatures
 from kehu_vetting.orders.buyer import Buyer
+from kehu_vetting.orders.facts import Order, StopProposal
+from kehu_vetting.orders.rights import check_staying, check_uncancelled
 
 CLAUSE = "R3.2.1"
 Side = Literal["finance", "manager"]
 ROLES: dict[Side, Role] = {"finance": Role.FINANCE, "manager": Role.DEPT_MANAGER}
-#: What a mandate of a delegate has to name.
-STEPS: dict[Side, str] = {"finance": "order:stop-finance", "manager": "order:stop-manager"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,8 @@ def propose_stop(command: ProposeStop, state: Order, context: Context) -> Decisi
 
     """
     buyer: Buyer = context.gathered
-    principal = _acts_for(context.actor, command.side, buyer.file.department)
-    check_standing(state)
+    signature = _signatures(context.actor, command.side, buyer.file.department)[0]
+    check_uncancelled(state)
     if state.proposal is not None:
         raise Refused(
             "已有停发或恢复的提议待对方同意。请先答复该提议。",
@@ -82,8 +81,8 @@ def propose_stop(command: ProposeStop, state: Order, context: Context) -> Decisi
                 side=command.side,
                 lift=command.lift,
                 reason=command.reason,
-                proposed_by=context.actor.id,
-                on_behalf_of=principal,
+                proposed_by=signature.signed_by,
+                on_behalf_of=signature.on_behalf_of,
             )
         ]
     )
@@ -99,9 +98,9 @@ def agree_to_stop(command: AgreeToStop, state: Order, context: Context) -> Decis
     """
     buyer: Buyer = context.gathered
     proposal = _proposal(state)
-    principal = _acts_for(context.actor, command.side, buyer.file.department)
-    proposers = {proposal.by, proposal.on_behalf_of} - {None}
-    if command.side == proposal.side or proposers & {context.actor.id, principal}:
+    found = _signatures(context.actor, command.side, buyer.file.department)
+    signature = first_free(found, {proposal.by, proposal.on_behalf_of})
+    if signature is None or command.side == proposal.side:
         raise Forbidden(
             "停发与恢复须由财务部与部门经理两人共同决定,提议人及其所代理的人不能再同意。请由另一方办理。",
             "Finance and the manager decide jointly, as two persons: whoever proposed it, or they stood in for, "
@@ -115,8 +114,8 @@ def agree_to_stop(command: AgreeToStop, state: Order, context: Context) -> Decis
         "order_number": state.number,
         "department": buyer.file.department,
         "proposed_by": proposal.by,
-        "agreed_by": context.actor.id,
-        "on_behalf_of": principal,
+        "agreed_by": signature.signed_by,
+        "on_behalf_of": signature.on_behalf_of,
     }
     if proposal.lift:
         return Decision([ShippingResumed.model_validate(common)])
@@ -134,7 +133,7 @@ def decline_stop(command: DeclineStop, state: Order, context: Context) -> Decisi
     buyer: Buyer = context.gathered
     proposal = _proposal(state)
     if context.actor.id != proposal.by:
-        _acts_for(context.actor, "manager" if proposal.side == "finance" else "finance", buyer.file.department)
+        _signatures(context.actor, "manager" if proposal.side == "finance" else "finance", buyer.file.department)
     return Decision(
         [
             ShippingStopDeclined(
@@ -150,14 +149,12 @@ def decline_stop(command: DeclineStop, state: Order, context: Context) -> Decisi
     )
 
 
-def _acts_for(actor: Actor, side: Side, department: str) -> str | None:
-    """Whom a delegate stands in for; None for whoever has the role."""
+def _signatures(actor: Actor, side: Side, department: str) -> list[Signature]:
+    """In which ways they may speak for a side."""
     check_staying(actor)
     role = ROLES[side]
-    if actor.has(role, department=department):
-        return None
-    principals = actor.principals(STEPS[side], role, department=department)
-    if not principals:
+    found = signatures(actor, DelegableStep.STOP_SHIPPING, role, department=department)
+    if not found:
         raise Forbidden(
             "停发与恢复由财务部和客户所属部门的经理办理,您没有这一岗位。",
             "This is for finance and the manager of the customer's department: you have no such role.",
@@ -165,7 +162,7 @@ def _acts_for(actor: Actor, side: Side, department: str) -> str | None:
             code="role-required",
             roles=[role],
         )
-    return principals[0]
+    return found
 
 
 def _proposal(state: Order) -> StopProposal:

@@ -13,10 +13,10 @@ from kehu.errors import Invalid, Refused
 from kehu.event_store import Claim
 from kehu.facts import Fact
 from kehu.money import show_yuan
+from kehu_vetting.orders.buyer import Buyer
 from kehu_vetting.orders.facts import Order
 from kehu_vetting.orders.releasing import with_consequences
 from kehu_vetting.orders.rights import check_role
-from kehu_vetting.orders.buyer import Buyer
 from kehu_vetting.receipts.decisions import BANK_REFERENCE_SCOPE, check_confirmed
 from kehu_vetting.receipts.facts import RECEIPTS, Receipt
 from kehu_vetting.receipts.moving import MoneyMoved, allocated, drawn, latest_first
@@ -140,9 +140,7 @@ def deallocate(command: Deallocate, receipt: Receipt, order: Order, context: Con
             spare_fen=max(0, spare),
         )
     back = allocated(order, receipt, -command.amount_fen, None, command.reason)
-    facts = with_consequences(
-        order, [back], department=buyer.file.department, today=context.today, why=command.reason
-    )
+    facts = with_consequences(order, [back], department=buyer.file.department, today=context.today, why=command.reason)
     return Decision([drawn(order, receipt, -command.amount_fen)]), Decision(facts)
 
 
@@ -186,11 +184,7 @@ def take_back(command: TakeBack, receipt: Receipt, orders: Sequence[Order], cont
         at_receipt.append(drawn(order, receipt, -fen))
         back = allocated(order, receipt, -fen, None, why)
         decisions.append(
-            Decision(
-                with_consequences(
-                    order, [back], department=departments[order.id], today=context.today, why=why
-                )
-            )
+            Decision(with_consequences(order, [back], department=departments[order.id], today=context.today, why=why))
         )
     at_receipt.append(_gone(command, receipt))
     claims = _claim(command, receipt)

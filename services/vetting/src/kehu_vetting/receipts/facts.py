@@ -1,4 +1,4 @@
-"""What can have happened to a receipt: entered, confirmed, put to orders, taken back by the bank, paid back (R3.2.1)."""
+"""What can have happened to a receipt: entered, confirmed, put to orders, taken or paid back (R3.2.1)."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def receipt_of(bank_reference: str) -> str:
     return str(uuid.uuid5(_SPACE, bank_reference))
 
 
-def evolve(state: Receipt, fact: Fact) -> Receipt:
+def evolve(state: Receipt, fact: Fact) -> Receipt:  # noqa: PLR0911 - one case per fact
     """The receipt after a fact."""
     match fact:
         case ReceiptEntered():

@@ -25,7 +25,9 @@ class MoneyMoved(Refused):
         )
 
 
-def allocated(order: Order, receipt: Receipt, fen: int, fact: str | None, reason: str | None = None) -> ReceiptAllocated:
+def allocated(
+    order: Order, receipt: Receipt, fen: int, fact: str | None, reason: str | None = None
+) -> ReceiptAllocated:
     """The order's side of a move; `fact` confirmed the receipt. A negative amount goes back."""
     return ReceiptAllocated(
         receipt=receipt.id,
