@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from fractions import Fraction
 
@@ -18,6 +19,7 @@ from kehu.contracts.trade import (
     ReceiptReversed,
 )
 from kehu.errors import KehuError
+from kehu.facts import Fact
 from kehu_vetting.orders.facts import ORDERS, Order, ShortfallArisen
 from kehu_vetting.orders.testing import Books, batch
 from kehu_vetting.receipts.facts import RECEIPTS, ReceiptDrawn, receipt_of
@@ -64,7 +66,7 @@ class Trade(RuleBasedStateMachine):
                 self._each_release_and_dispatch_is_paid(states[stream.removeprefix("order-")], news)
 
     @staticmethod
-    def _each_release_and_dispatch_is_paid(before: Order, news: list[object]) -> None:
+    def _each_release_and_dispatch_is_paid(before: Order, news: Sequence[Fact]) -> None:
         state = before
         for fact in news:
             if isinstance(fact, OrderReleased):
@@ -79,7 +81,7 @@ class Trade(RuleBasedStateMachine):
                 assert state.allocated_fen >= state.due_fen + fact.value_fen
                 assert fact.receipts
                 assert set(fact.receipts) <= {one.fact for one in state.payments.values()}
-            state = ORDERS.evolve(state, fact)  # type: ignore[arg-type]
+            state = ORDERS.evolve(state, fact)
 
     def name(self, kind: str) -> str:
         self.turn += 1
