@@ -17,6 +17,19 @@ from kehu_customer_registry.staff import api as staff_api
 from kehu_customer_registry.staff.bootstrap import appoint_first_admins
 from kehu_customer_registry.staff.decisions import KEY_ROLES
 from kehu_customer_registry.staff.facts import DEPARTMENTS, STAFF
+from kehu_customer_registry.verification import api as verification_api
+from kehu_customer_registry.verification.due import VERIFICATION_REMINDER
+from kehu_customer_registry.verification.facts import VERIFICATIONS
+from kehu_customer_registry.verification.merging import REACTIONS as VERIFICATION_REACTIONS
+from kehu_customer_registry.verification.policy import VERIFYING
+from kehu_customer_registry.verification.rounds import (
+    QUARTER_BEGINS,
+    ROUNDS,
+    ROUNDS_VIEW,
+    appoint_others,
+    plan_rounds,
+)
+from kehu_customer_registry.verification.views import VERIFICATIONS_VIEW
 from kehu_customer_registry.volumes import api as volumes_api
 from kehu_customer_registry.volumes.decisions import VOLUME_REPORTING
 from kehu_customer_registry.volumes.facts import VOLUMES
@@ -45,6 +58,16 @@ service = Service(
             policies=[VOLUME_REPORTING],
             inbound=INBOUND,
             router=volumes_api.router,
+        ),
+        Feature(
+            "verification",
+            categories=[VERIFICATIONS, ROUNDS],
+            reactions=VERIFICATION_REACTIONS,
+            views=[VERIFICATIONS_VIEW, ROUNDS_VIEW],
+            schedules=[QUARTER_BEGINS, VERIFICATION_REMINDER],
+            policies=[VERIFYING],
+            router=verification_api.router,
+            workers=[plan_rounds, appoint_others],
         ),
     ],
 )

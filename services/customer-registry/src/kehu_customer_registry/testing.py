@@ -20,6 +20,7 @@ from kehu_customer_registry.dossiers.decisions import DraftDossier, SalesForce
 from kehu_customer_registry.dossiers.facts import DOSSIERS, Dossier, Nature
 from kehu_customer_registry.staff.decisions import KEY_ROLES
 from kehu_customer_registry.staff.facts import STAFF, StaffMember
+from kehu_customer_registry.verification.policy import VERIFYING
 from kehu_customer_registry.volumes.decisions import VOLUME_REPORTING
 
 S = TypeVar("S")
@@ -30,11 +31,7 @@ NUMBER = "K000001"
 EAST, WEST = "east", "west"
 USCC = "91110000600037341L"
 OTHER_USCC = "9144030071526726XG"
-POLICIES = {
-    KEY_ROLES.name: KEY_ROLES.initial,
-    ESCALATION.name: ESCALATION.initial,
-    VOLUME_REPORTING.name: VOLUME_REPORTING.initial,
-}
+POLICIES = {kind.name: kind.initial for kind in (KEY_ROLES, ESCALATION, VOLUME_REPORTING, VERIFYING)}
 
 
 def person(name: str, *roles: str, department: str | None = EAST, departing: bool = False) -> Actor:

@@ -236,7 +236,7 @@ class CustomerTakenOver(PublishedFact, clause="R4.3"):
 
 
 class VerificationDue(PublishedFact, clause="R4.5.1"):
-    """A dossier is to be verified this quarter by this person, until `due_on`."""
+    """A dossier is to be verified this quarter by this person, until `due_on`; told again when another is appointed."""
 
     verification: str
     customer: str
@@ -244,6 +244,22 @@ class VerificationDue(PublishedFact, clause="R4.5.1"):
     quarter: str
     verifier: str
     due_on: date
+    #: Who named the verifier, where a manager did.
+    appointed_by: str | None = None
+    #: When they are reminded next, if they are before it is overdue.
+    remind_on: date | None = None
+
+
+class VerifierNeeded(PublishedFact, clause="R4.5.1"):
+    """Nobody of the department may verify a dossier: its manager is to appoint somebody. Told again as a reminder."""
+
+    verification: str
+    customer: str
+    department: str
+    quarter: str
+    due_on: date
+    overdue: bool = False
+    remind_on: date | None = None
 
 
 class VerificationReminded(PublishedFact, clause="R4.5.1"):
@@ -255,6 +271,7 @@ class VerificationReminded(PublishedFact, clause="R4.5.1"):
     quarter: str
     verifier: str
     overdue: bool
+    remind_on: date | None = None
 
 
 class VerificationDone(PublishedFact, clause="R4.5.1"):
@@ -267,6 +284,19 @@ class VerificationDone(PublishedFact, clause="R4.5.1"):
     verifier: str
     outcome: Literal["unchanged", "changed", "unreachable", "cancelled"]
     method: Literal["phone", "fax", "mail", "revisit"] | None = None
+    verified_on: date | None = None
+    #: Version of the customer's stream at which the dossier was updated, where the outcome is `changed`.
+    change: int | None = None
+    #: Why none is needed any more, or why it counts as done: `merged`, `unmerged`, `closed`.
+    because: Literal["merged", "unmerged", "closed"] | None = None
+
+
+class MonthlyReportDue(PublishedFact, clause="R5.3.5"):
+    """A month has ended: the department's manager is to report it until `closes_at`."""
+
+    department: str
+    month: Month
+    closes_at: AwareDatetime
 
 
 class MonthlyReportSubmitted(PublishedFact, clause="R5.3.5"):
@@ -277,6 +307,8 @@ class MonthlyReportSubmitted(PublishedFact, clause="R5.3.5"):
     late: bool
     nil: bool
     submitted_by: str
+    #: For whom, where a delegate did (B代A).
+    on_behalf_of: str | None = None
 
 
 class MonthlyReportMissing(PublishedFact, clause="R5.3.5"):
@@ -284,6 +316,43 @@ class MonthlyReportMissing(PublishedFact, clause="R5.3.5"):
 
     department: str
     month: Month
+
+
+class PurchaseMeasureAssigned(PublishedFact, clause="R4.5.2"):
+    """Something is to be done about a customer's purchases in a quarter, by this person until `due_on`."""
+
+    measure: str
+    customer: str
+    department: str
+    quarter: str
+    responsible: str
+    due_on: date
+    assigned_by: str
+    previous_responsible: str | None = None
+
+
+class PurchaseMeasureOverdue(PublishedFact, clause="R4.5.2"):
+    """Its day has passed and it is not done."""
+
+    measure: str
+    customer: str
+    department: str
+    quarter: str
+    responsible: str
+    due_on: date
+
+
+class PurchaseMeasureClosed(PublishedFact, clause="R4.5.2"):
+    """It is done, or was taken back."""
+
+    measure: str
+    customer: str
+    department: str
+    quarter: str
+    responsible: str
+    outcome: Literal["done", "withdrawn"]
+    closed_by: str
+    late: bool = False
 
 
 class ContractVolumeReported(PublishedFact, clause="R5.3.5"):
