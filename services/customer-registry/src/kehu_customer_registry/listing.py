@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
 from fastapi import Response
+from pydantic import Field, StringConstraints
 
 from kehu.http import ActingRequest
 from kehu.spreadsheets import write_rows
@@ -17,6 +18,10 @@ from kehu_customer_registry.staff.decisions import check_may_export, record_expo
 from kehu_customer_registry.staff.facts import STAFF
 
 R = TypeVar("R")
+
+#: A quarter and a month in an address, where only text can stand; every one of them is a `Quarter`, a `Month`.
+QuarterName = Annotated[str, StringConstraints(pattern=r"^(19|20|21)\d{2}-Q[1-4]$"), Field(examples=["2026-Q4"])]
+MonthName = Annotated[str, StringConstraints(pattern=r"^(19|20|21)\d{2}-(0[1-9]|1[0-2])$"), Field(examples=["2026-11"])]
 
 #: Rows fetched at once for a file: a page of them takes milliseconds.
 EXPORT_PAGE = 5_000

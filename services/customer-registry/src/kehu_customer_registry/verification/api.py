@@ -30,7 +30,7 @@ from kehu.text import Paragraph
 from kehu_customer_registry.dossiers.facts import DOSSIERS, Dossier, ParticularsChanged
 from kehu_customer_registry.dossiers.register import Day
 from kehu_customer_registry.dossiers.rights import Sight, check_may_list, scope, sight
-from kehu_customer_registry.listing import EXPORT_PAGE, XLSX_ANSWER, every_page, export
+from kehu_customer_registry.listing import EXPORT_PAGE, XLSX_ANSWER, QuarterName, every_page, export
 from kehu_customer_registry.staff.decisions import Code
 from kehu_customer_registry.verification import decisions
 from kehu_customer_registry.verification.company import kept_as, look_up_company
@@ -156,7 +156,7 @@ class DepartmentCounts(BaseModel):
 
 def _wanted(
     *,
-    quarter: Quarter | None = None,
+    quarter: QuarterName | None = None,
     department: Code | None = None,
     verifier: Code | None = None,
     mark: VerificationMark | None = None,
@@ -166,7 +166,7 @@ def _wanted(
         Query(description="What waits for you: as verifier; as manager, to appoint one or about who is out of reach."),
     ] = None,
 ) -> tuple[Wanted, bool]:
-    named = Wanted(str(quarter) if quarter else None, department, verifier, mark, overdue)
+    named = Wanted(quarter, department, verifier, mark, overdue)
     return named, waiting_for is not None
 
 
@@ -196,11 +196,11 @@ async def show_worklist(request: Acting, paging: Paging, filtered: Filtered) -> 
 
 
 @router.get("/verifications/overview")
-async def show_overview(request: Acting, quarter: Quarter | None = None) -> list[DepartmentCounts]:
+async def show_overview(request: Acting, quarter: QuarterName | None = None) -> list[DepartmentCounts]:
     """A quarter's counts by department (now: the present one), of the departments that you see whole."""
     check_may_list(request.actor)
     today = calendar.today(request.now)
-    counted = await count_verifications(request.pool, scope(request.actor), str(quarter or Quarter.of(today)), today)
+    counted = await count_verifications(request.pool, scope(request.actor), quarter or str(Quarter.of(today)), today)
     return [DepartmentCounts.model_validate(dict(row)) for row in counted]
 
 
