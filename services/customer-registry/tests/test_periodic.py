@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -38,6 +39,7 @@ from kehu.settings import AUDITOR_ROLE, OWNER_ROLE, TOKEN_ISSUER, Settings
 from kehu.testing.platform import Platform
 from kehu_customer_registry.app import service
 from kehu_customer_registry.verification import rounds
+from kehu_customer_registry.verification.decisions import plan
 
 PATIENCE = 60
 USCCS = ("91110000600037341L", "9144030071526726XG", "91440300708461136T", "92330106MA2CEX7TXM")
@@ -273,16 +275,10 @@ async def test_two_replicas_plan_a_round_once_and_a_killed_one_is_gone_on_with(w
     running = world.assembly.running
     quarter = Quarter.of(world.today)
     customers = list(world.customers.values())
-    again = [
-        rounds.decide_page(running, customers, lambda state, context: rounds.plan(quarter, state, context), "test")
-        for _ in range(3)
-    ]
+    again = [rounds.decide_page(running, customers, partial(plan, quarter), "test") for _ in range(3)]
     assert [planned for planned, _ in await asyncio.gather(*again)] == [0, 0, 0]
     following = quarter + 1
-    at_once = [
-        rounds.decide_page(running, customers, lambda state, context: rounds.plan(following, state, context), "test")
-        for _ in range(3)
-    ]
+    at_once = [rounds.decide_page(running, customers, partial(plan, following), "test") for _ in range(3)]
     assert sorted(planned for planned, _ in await asyncio.gather(*at_once)) == [0, 0, 4]
 
 
