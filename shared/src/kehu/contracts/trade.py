@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
@@ -369,6 +369,8 @@ class InvoiceRequested(PublishedFact, clause="R3.2.3"):
     requested_by: str
     #: The order's number that people say (订单号).
     order_number: str | None = None
+    #: Of what it asks for; a review names the one that it has seen.
+    digest: str | None = None
 
 
 class InvoiceRequestReviewed(PublishedFact, clause="R3.2.3"):
@@ -383,6 +385,26 @@ class InvoiceRequestReviewed(PublishedFact, clause="R3.2.3"):
     both: bool
     lapses_on: date | None = None
     requested_by: str
+    on_behalf_of: str | None = None
+    #: What the reviewer has seen: the request, and (R3.0) the customer's credit.
+    digest: str | None = None
+    credit_digest: str | None = None
+    number: str | None = None
+    #: When both have passed it.
+    passed_on: date | None = None
+
+
+class InvoiceRequestReturned(PublishedFact, clause="R3.2.3"):
+    """An F2 goes back to the applicant with remarks; by a reviewer, or because what it rests on has changed."""
+
+    request: str
+    number: str
+    order: str
+    customer: str
+    department: str
+    remarks: str
+    returned_by: str
+    requested_by: str
 
 
 class InvoiceRequestClosed(PublishedFact, clause="R3.2.3"):
@@ -395,6 +417,7 @@ class InvoiceRequestClosed(PublishedFact, clause="R3.2.3"):
     outcome: Literal["refused", "withdrawn", "lapsed"]
     reason: str
     requested_by: str
+    number: str | None = None
 
 
 class InvoiceIssued(PublishedFact, clause="R3.2.3"):
@@ -421,6 +444,15 @@ class InvoiceIssued(PublishedFact, clause="R3.2.3"):
     collector: str | None = None
     #: The order's number that people say (订单号).
     order_number: str | None = None
+    #: False for an ordinary invoice (普通发票): it takes no F2, and is registered all the same.
+    special: bool = True
+    #: The older electronic form of code and number: nothing on paper, so never void.
+    electronic: bool = False
+    request_number: str | None = None
+    buyer_name: str | None = None
+    buyer_identity: str | None = None
+    #: Of a red one: the red letter that was asked for and confirmed.
+    red: str | None = None
 
 
 class InvoiceVoided(PublishedFact, clause="R3.2.3"):
@@ -431,6 +463,7 @@ class InvoiceVoided(PublishedFact, clause="R3.2.3"):
     customer: str
     voided_on: date
     reason: str
+    voided_by: str | None = None
 
 
 class InvoiceCollected(PublishedFact, clause="R3.2.3"):
@@ -453,3 +486,58 @@ class RedLetterDue(PublishedFact, clause="R3.2.3"):
     excess_fen: Fen
     #: The order's number that people say (订单号).
     order_number: str | None = None
+
+
+class RedLetterCovered(PublishedFact, clause="R3.2.3"):
+    """What was invoiced for an order is covered again: the red letter was issued, or money or goods came after all."""
+
+    order: str
+    customer: str
+    department: str
+    order_number: str | None = None
+
+
+class RedLetterAsked(PublishedFact, clause="R3.2.3"):
+    """Finance means to take back an invoice, whole or in part (`gross_fen` is negative).
+
+    For digital kinds the buyer has to confirm it until `lapses_at`; for others there is nothing to confirm.
+    """
+
+    red: str
+    invoice: str
+    order: str
+    customer: str
+    department: str
+    kind: InvoiceKind
+    net_fen: Fen
+    tax_fen: Fen
+    gross_fen: Fen
+    lines: tuple[InvoiceLine, ...]
+    reason: str
+    lapses_at: datetime | None
+    asked_by: str
+
+
+class RedLetterConfirmed(PublishedFact, clause="R3.2.3"):
+    """The buyer has confirmed a red letter; `confirmation` is the confirmation's number. It may be issued now."""
+
+    red: str
+    invoice: str
+    order: str
+    customer: str
+    department: str
+    confirmation: str
+    confirmed_by: str
+
+
+class RedLetterDropped(PublishedFact, clause="R3.2.3"):
+    """A red letter that was asked for will not be issued: unconfirmed in time, or withdrawn. It can be asked anew."""
+
+    red: str
+    invoice: str
+    order: str
+    customer: str
+    department: str
+    outcome: Literal["lapsed", "withdrawn"]
+    reason: str
+    asked_by: str
