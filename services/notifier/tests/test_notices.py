@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -76,7 +76,7 @@ from kehu.contracts.vetting import (
     Step,
 )
 from kehu.facts import Fact, RecordedFact
-from kehu_notifier.notices.company import Company, Holder
+from kehu_notifier.notices.company import Company, Delegation, Holder
 from kehu_notifier.notices.decisions import address, barred_from, recipients
 from kehu_notifier.notices.facts import (
     NOTICES,
@@ -401,6 +401,26 @@ def test_a_new_holder_of_the_role_is_told_of_what_waits_but_not_of_old_news() ->
     assert addressed_in(news.id, state, more) == []
 
 
+def test_a_delegate_is_told_of_the_steps_and_days_that_are_theirs_and_barred_as_their_principal_is() -> None:
+    """People: shown as B代A, both barred alike."""
+    mandate = Delegation("zhao", frozenset({"dossier:review"}), DAY, DAY)
+    company = Company(holders=(*COMPANY.holders, Holder("wang", Role.DEPT_MANAGER, "east", mandate)))
+    asked = Audience(kind="role", role=Role.DEPT_MANAGER, department="east", step="dossier:review")
+    assert recipients(asked, company, DAY) == ["zhao", "wang"]
+    assert recipients(asked, company, DAY + timedelta(days=1)) == ["zhao"]
+    assert recipients(asked.model_copy(update={"step": "dossier:change"}), company, DAY) == ["zhao"]
+    assert recipients(asked.model_copy(update={"step": None}), company, DAY) == ["zhao"]
+    assert recipients(asked.model_copy(update={"department": "west"}), company, DAY) == ["he"]
+    assert recipients(asked.model_copy(update={"barred": ("zhao",)}), company, DAY) == []
+
+
+def test_whoever_signed_as_a_delegate_and_their_principal_are_both_barred_from_other_steps() -> None:
+    told = given_((SUBMITTED, "li"), (passed(Step.VETTING, "qian", on_behalf_of="fin"), "qian"))
+    assert {noted.person for noted in told.state.signers} == {"li", "qian", "fin"}
+    (need,) = [fact for fact in told.last if isinstance(fact, NoticeNeeded)]
+    assert {"qian", "fin"} <= set(need.audience.barred)
+
+
 def addressed_in(reason: UUID, state: Notices, company: Company) -> list[NoticeAddressed]:
     facts = address(reason, state, context(company)).facts
     return [fact for fact in facts if isinstance(fact, NoticeAddressed)]
@@ -611,7 +631,7 @@ def test_a_staff_that_is_known_late_is_told_of_all_that_still_waits_and_of_all_n
     assert notifier.told <= EXPECTED
     for state in notifier.states.values():
         for need in state.needs.values():
-            wanted = set(recipients(need.noted.audience, notifier.company))
+            wanted = set(recipients(need.noted.audience, notifier.company, DAY))
             if need.noted.waiting and not need.ended:
                 assert need.told == wanted
             elif not need.noted.waiting and wanted:
@@ -630,7 +650,7 @@ def test_a_staff_that_is_known_late_is_told_of_all_that_still_waits_and_of_all_n
     ),
 )
 def test_nobody_barred_is_told_and_nobody_twice(audience: Audience) -> None:
-    found = recipients(audience, COMPANY)
+    found = recipients(audience, COMPANY, DAY)
     assert len(found) == len(set(found))
     assert set(found).isdisjoint(audience.barred)
 

@@ -31,7 +31,14 @@ from kehu.contracts.customers import (
 )
 from kehu.contracts.engagement import VisitLogged, VisitPlanned, VisitRecordOverdue
 from kehu.contracts.grading import Grade, GradeAssigned, GradeDriftNoticed
-from kehu.contracts.staff import STAFF_FACTS, DepartureStarted, Role, RoleGranted, StaffMemberAppointed
+from kehu.contracts.staff import (
+    STAFF_FACTS,
+    DelegateAppointed,
+    DepartureStarted,
+    Role,
+    RoleGranted,
+    StaffMemberAppointed,
+)
 from kehu.contracts.vetting import (
     AgentActivated,
     QualificationApproved,
@@ -322,6 +329,27 @@ async def test_somebody_who_gets_the_role_later_hears_of_what_still_waits(world:
     await world.publish("customer-registry", STAFF, "wang", granted)
     (row,) = await world.told(recipient="wang")
     assert (row["template"], row["thing"]) == ("turn-to-sign", "q-new")
+
+
+async def test_a_delegate_appointed_later_hears_of_what_still_waits_for_their_principal(world: World) -> None:
+    await world.register("away")
+    told: dict[str, Any] = {"qualification": "q-away", "customer": "away", "department": "east"}
+    submitted = QualificationSubmitted(**told, bundle=1, digest="d", submitted_by="li")
+    await world.publish("vetting", QUALIFICATIONS, "q-away", submitted, by="li")
+    assert {row["recipient"] for row in await world.told(customer="away")} == {"sun"}
+    today = calendar.today(world.assembly.running.clock.now())
+    appointed = DelegateAppointed(
+        delegation="d-1",
+        principal="sun",
+        delegate="office",
+        steps=("qualification:vetting",),
+        first_day=today,
+        last_day=today + timedelta(days=1),
+        reason="x",
+    )
+    await world.publish("customer-registry", STAFF, "sun", appointed)
+    rows = await world.told(2, customer="away")
+    assert {row["recipient"] for row in rows} == {"sun", "office"}
 
 
 async def test_drift_is_told_to_the_owner_and_to_the_market_department(world: World) -> None:

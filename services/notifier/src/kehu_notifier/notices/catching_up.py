@@ -12,6 +12,7 @@ from uuid import UUID
 
 import structlog
 
+from kehu.calendar import today
 from kehu.deciding import Context, system_actor
 from kehu.facts import START
 from kehu.parts import Running
@@ -28,8 +29,8 @@ POLL_SECONDS = 1.0
 PAGE = 100
 _VIEW_SECONDS = 5.0
 
-# Uses notices_open, the primary keys of the other tables and staff_grants_role. A need for certain persons is never
-# open: they are addressed when it is noted.
+# Uses notices_open, the primary keys of the other tables, staff_grants_role and staff_delegations_principal. A need for
+# certain persons is never open: they are addressed when it is noted.
 _LEFT = """
 SELECT DISTINCT n.thing, n.customer, n.reason, n.correlation FROM notices n
 WHERE n.open AND n.audience <> 'persons' AND CASE n.audience
@@ -44,6 +45,14 @@ WHERE n.open AND n.audience <> 'persons' AND CASE n.audience
               AND (n.department IS NULL OR g.department IN ('', n.department))
               AND s.last_day IS NULL AND NOT s.ended
               AND g.person <> ALL (n.told) AND g.person <> ALL (n.barred)
+        ) OR EXISTS (
+            SELECT FROM staff_delegations d JOIN staff_grants g ON g.person = d.principal
+                JOIN staff s ON s.person = d.delegate
+            WHERE n.step = ANY (d.steps) AND NOT d.ended AND $2 BETWEEN d.first_day AND d.last_day
+              AND (g.role = n.role OR (g.role = n.stand_in AND n.told = '{}'))
+              AND (n.department IS NULL OR g.department IN ('', n.department))
+              AND s.last_day IS NULL AND NOT s.ended
+              AND d.delegate <> ALL (n.told) AND d.delegate <> ALL (n.barred) AND d.principal <> ALL (n.barred)
         )
     ELSE false
 END
@@ -60,10 +69,10 @@ async def address_whoever_turns_up(running: Running) -> None:
 
 async def address_page(running: Running) -> int:
     """Address some of those left, and wait until the view shows it; how many needs moved."""
-    rows = await running.pool.fetch(_LEFT, PAGE)
+    now = running.clock.now()
+    rows = await running.pool.fetch(_LEFT, PAGE, today(now))
     if not rows:
         return 0
-    now = running.clock.now()
     policies = await running.policies.in_force(now)
     actor = system_actor(running.service.name, "catching-up")
     moved, position = 0, START

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
+
+import asyncpg
 
 from kehu.contracts.staff import Role
 from kehu.event_store import Connection
@@ -21,12 +25,17 @@ TOLD_ROLES = (
     Role.HR,
 )
 
-# Uses staff_grants_role and the primary key of staff.
+# Uses staff_grants_role, staff_delegations_principal and the primary keys of staff and staff_grants.
 _HOLDERS = """
-SELECT g.person, g.role, nullif(g.department, '') AS department
+SELECT g.person, g.role, nullif(g.department, '') AS department, NULL AS principal, NULL AS steps, NULL AS first_day,
+       NULL AS last_day
 FROM staff_grants g JOIN staff s ON s.person = g.person
 WHERE g.role = ANY ($1) AND s.last_day IS NULL AND NOT s.ended
-ORDER BY g.person, g.role, g.department
+UNION ALL
+SELECT d.delegate, g.role, nullif(g.department, ''), d.principal, d.steps, d.first_day, d.last_day
+FROM staff_grants g JOIN staff_delegations d ON d.principal = g.person JOIN staff s ON s.person = d.delegate
+WHERE g.role = ANY ($1) AND NOT d.ended AND s.last_day IS NULL AND NOT s.ended
+ORDER BY 1, 2, 3, 4
 """
 # Uses the primary keys of both tables.
 _CUSTOMER = """
@@ -38,12 +47,35 @@ FROM customers c WHERE c.customer = $1
 
 
 @dataclass(frozen=True, slots=True)
+class Delegation:
+    """What makes somebody a holder of another's role: for whom, for which steps, from and to which day."""
+
+    principal: str
+    steps: frozenset[str]
+    first_day: date
+    last_day: date
+
+
+@dataclass(frozen=True, slots=True)
 class Holder:
-    """Somebody with a role, in a department or (None) in the whole company, who is not leaving."""
+    """Somebody with a role, in a department or (None) in the whole company, who is not leaving.
+
+    With a `delegation` the role is that of an absent approver whom they stand in for (委托).
+    """
 
     person: str
     role: Role
     department: str | None
+    delegation: Delegation | None = None
+
+    def answers_for(self, step: str | None, today: date) -> bool:
+        """Whether a step is theirs to do on that day, their role apart."""
+        mandate = self.delegation
+        return mandate is None or (step in mandate.steps and mandate.first_day <= today <= mandate.last_day)
+
+    def barred_by(self, barred: Collection[str]) -> bool:
+        """Whether they, or whom they stand in for, may not: both are barred alike (People)."""
+        return self.person in barred or (self.delegation is not None and self.delegation.principal in barred)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +86,13 @@ class Company:
     owner: str | None = None
     main_contact: str | None = None
 
-    def with_role(self, role: Role, department: str | None) -> list[str]:
-        """Whoever has the role there, each once; in any department when none is named."""
-        found = [
-            holder.person
+    def with_role(self, role: Role, department: str | None) -> list[Holder]:
+        """Whoever has the role there, delegates included; in any department when none is named."""
+        return [
+            holder
             for holder in self.holders
             if holder.role == role and (department is None or holder.department in (None, department))
         ]
-        return list(dict.fromkeys(found))
 
 
 async def look_up(connection: Connection, customer: str) -> Company:
@@ -69,10 +100,19 @@ async def look_up(connection: Connection, customer: str) -> Company:
     holders = await connection.fetch(_HOLDERS, list(TOLD_ROLES))
     row = await connection.fetchrow(_CUSTOMER, customer)
     return Company(
-        holders=tuple(Holder(holder["person"], Role(holder["role"]), holder["department"]) for holder in holders),
+        holders=tuple(_holder(row) for row in holders),
         owner=row["owner"] if row else None,
         main_contact=row["main_contact"] if row else None,
     )
+
+
+def _holder(row: asyncpg.Record) -> Holder:
+    delegation = (
+        Delegation(row["principal"], frozenset(row["steps"]), row["first_day"], row["last_day"])
+        if row["principal"]
+        else None
+    )
+    return Holder(row["person"], Role(row["role"]), row["department"], delegation)
 
 
 async def gather(connection: Connection, recorded: RecordedFact[Any]) -> Company:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 from kehu.contracts.vetting import Step
@@ -36,7 +36,7 @@ class News:
         reason: the fact.
         needs: who is to be told what.
         ends: whether what was waited for so far is done.
-        signer: who has just submitted or signed.
+        signers: who has just submitted or signed.
 
     """
 
@@ -45,7 +45,7 @@ class News:
     reason: UUID
     needs: Sequence[NoticeNeeded] = ()
     ends: bool = False
-    signer: SignerNoted | None = None
+    signers: Sequence[SignerNoted] = ()
 
 
 def follow(news: News, state: Notices, context: Context) -> Decision:
@@ -53,8 +53,7 @@ def follow(news: News, state: Notices, context: Context) -> Decision:
     facts: list[Fact] = []
     if news.ends and state.anything_waits:
         facts.append(NoticeEnded(thing=news.thing, customer=news.customer, reason=news.reason))
-    if news.signer is not None and news.signer not in state.signers:
-        facts.append(news.signer)
+    facts += [signer for signer in news.signers if signer not in state.signers]
     facts += [need for need in news.needs if key_of(need) not in state.needs]
     after = NOTICES.fold(facts, state)
     return Decision([*facts, *_addressed(_of(news.reason, after), context)])
@@ -79,8 +78,8 @@ def barred_from(step: Step, signers: Iterable[SignerNoted]) -> tuple[str, ...]:
     return tuple(sorted(set(barred)))
 
 
-def recipients(audience: Audience, company: Company) -> list[str]:
-    """Who is to be told, as far as they are known, each once."""
+def recipients(audience: Audience, company: Company, today: date) -> list[str]:
+    """Who is to be told on that day, as far as they are known, each once."""
     match audience.kind:
         case "persons":
             found = list(dict.fromkeys(audience.persons))
@@ -89,15 +88,20 @@ def recipients(audience: Audience, company: Company) -> list[str]:
         case "main_contact":
             found = [company.main_contact] if company.main_contact else []
         case "role":
-            found = _with_role(audience, company)
+            found = _with_role(audience, company, today)
     return [person for person in found if person not in audience.barred]
 
 
-def _with_role(audience: Audience, company: Company) -> list[str]:
+def _with_role(audience: Audience, company: Company, today: date) -> list[str]:
     for role in (audience.role, audience.stand_in):
         found = company.with_role(role, audience.department) if role else []
-        if any(person not in audience.barred for person in found):
-            return found
+        told = [
+            holder.person
+            for holder in found
+            if holder.answers_for(audience.step, today) and not holder.barred_by(audience.barred)
+        ]
+        if told:
+            return list(dict.fromkeys(told))
     return []
 
 
@@ -115,7 +119,7 @@ def _addressed(needs: Iterable[Need], context: Context) -> Iterator[NoticeAddres
         # What still waits is as fresh as on its first day to somebody who hears of it only now; news is not.
         since = context.now if noted.waiting else noted.reason_at
         kind: RecipientKind = "contact" if noted.audience.kind == "main_contact" else "employee"
-        for person in recipients(noted.audience, company):
+        for person in recipients(noted.audience, company, context.today):
             if person not in need.told:
                 yield NoticeAddressed(
                     thing=noted.thing,

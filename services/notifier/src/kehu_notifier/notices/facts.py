@@ -31,6 +31,7 @@ class Audience(BaseModel):
         persons: the certain persons.
         role: the role, in `department` or in the whole company.
         stand_in: the role that is told where nobody has the first one (R3.1.3: registration by whoever approves).
+        step: what is asked for, as delegations name it: delegates of whoever has the role are told too (People).
         department: the customer's.
         barred: who is not told: whoever did it, and who may not do what is asked for.
 
@@ -42,6 +43,7 @@ class Audience(BaseModel):
     persons: tuple[str, ...] = ()
     role: Role | None = None
     stand_in: Role | None = None
+    step: str | None = None
     department: str | None = None
     barred: tuple[str, ...] = ()
 

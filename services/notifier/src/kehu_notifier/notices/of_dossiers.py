@@ -16,10 +16,10 @@ from kehu.contracts.customers import (
     VerificationDue,
     VerificationReminded,
 )
-from kehu.contracts.staff import Role
+from kehu.contracts.staff import DelegableStep, Role
 from kehu.facts import RecordedFact
 from kehu_notifier.notices.decisions import News
-from kehu_notifier.notices.facts import Audience, Notices
+from kehu_notifier.notices.facts import Notices
 from kehu_notifier.notices.telling import REGISTRY, ended, holders, need, news, person, telling
 from kehu_notifier.templates.template import TemplateName
 
@@ -27,7 +27,9 @@ from kehu_notifier.templates.template import TemplateName
 def dossier_submitted(recorded: RecordedFact[DossierSubmitted], _state: Notices) -> News:
     """The department's manager is to review it."""
     fact = recorded.fact
-    managers = Audience(kind="role", role=Role.DEPT_MANAGER, department=fact.department, barred=(fact.submitted_by,))
+    managers = holders(
+        Role.DEPT_MANAGER, fact.department, step=DelegableStep.DOSSIER_REVIEW, barred=[fact.submitted_by]
+    )
     needed = need(recorded, fact.customer, TemplateName.DOSSIER_TO_REVIEW, managers, waiting=True)
     return news(recorded, fact.customer, needed, ends=True)
 
@@ -50,7 +52,7 @@ def customer_registered(recorded: RecordedFact[CustomerRegistered], _state: Noti
 def change_proposed(recorded: RecordedFact[CustomerChangeProposed], _state: Notices) -> News:
     """The department's manager is to pass it, or to say why not."""
     fact = recorded.fact
-    managers = holders(Role.DEPT_MANAGER, fact.department, barred=[fact.proposed_by])
+    managers = holders(Role.DEPT_MANAGER, fact.department, step=DelegableStep.DOSSIER_CHANGE, barred=[fact.proposed_by])
     return news(
         recorded, fact.change, need(recorded, fact.change, TemplateName.CHANGE_TO_REVIEW, managers, waiting=True)
     )

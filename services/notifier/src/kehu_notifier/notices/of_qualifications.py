@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kehu.contracts.staff import Role
+from kehu.contracts.staff import DelegableStep, Role
 from kehu.contracts.vetting import (
     AgentActivated,
     DocumentExpiring,
@@ -45,6 +45,7 @@ def _turn(recorded: RecordedFact[Any], step: Step, signers: tuple[SignerNoted, .
         kind="role",
         role=SIGNERS[step],
         stand_in=STAND_INS.get(step),
+        step=DelegableStep(f"qualification:{step.value}"),
         department=fact.department,
         barred=barred_from(step, signers),
     )
@@ -56,21 +57,25 @@ def qualification_submitted(recorded: RecordedFact[QualificationSubmitted], stat
     fact = recorded.fact
     submitter = SignerNoted(thing=fact.qualification, customer=fact.customer, person=fact.submitted_by)
     needs = _turn(recorded, Step.VETTING, (*state.signers, submitter))
-    return News(fact.qualification, fact.customer, recorded.id, needs, ends=True, signer=submitter)
+    return News(fact.qualification, fact.customer, recorded.id, needs, ends=True, signers=[submitter])
 
 
 def step_passed(recorded: RecordedFact[QualificationStepPassed], state: Notices) -> News:
-    """Whoever may sign the next step is next."""
+    """Whoever may sign the next step is next; a delegate and whom they stood in for have both signed this one."""
     fact = recorded.fact
-    signer = SignerNoted(
-        thing=fact.qualification,
-        customer=fact.customer,
-        person=fact.signed_by,
-        step=fact.step,
-        in_absence=fact.in_absence is not None,
-    )
-    needs = _turn(recorded, fact.next_step, (*state.signers, signer))
-    return News(fact.qualification, fact.customer, recorded.id, needs, ends=True, signer=signer)
+    signers = [
+        SignerNoted(
+            thing=fact.qualification,
+            customer=fact.customer,
+            person=who,
+            step=fact.step,
+            in_absence=fact.in_absence is not None,
+        )
+        for who in (fact.signed_by, fact.on_behalf_of)
+        if who is not None
+    ]
+    needs = _turn(recorded, fact.next_step, (*state.signers, *signers))
+    return News(fact.qualification, fact.customer, recorded.id, needs, ends=True, signers=signers)
 
 
 def qualification_returned(recorded: RecordedFact[QualificationReturned], state: Notices) -> News:

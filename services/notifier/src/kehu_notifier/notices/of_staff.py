@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kehu.contracts.staff import (
+    DelegableStep,
     DelegateAppointed,
     DepartureCleared,
     DepartureStarted,
@@ -43,7 +44,7 @@ def departure_started(recorded: RecordedFact[DepartureStarted], _state: Notices)
     department = getattr(fact, "department", None)
     if not isinstance(department, str):
         return news(recorded, thing, hr)
-    managers = holders(Role.DEPT_MANAGER, department, barred=[fact.person])
+    managers = holders(Role.DEPT_MANAGER, department, step=DelegableStep.DEPARTURE_ASSIGN, barred=[fact.person])
     assign = need(recorded, thing, TemplateName.SUCCESSORS_TO_PROPOSE, managers, {"day": day}, waiting=True)
     return news(recorded, thing, hr, assign)
 

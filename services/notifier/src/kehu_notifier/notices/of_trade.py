@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kehu.contracts.staff import Role
+from kehu.contracts.staff import DelegableStep, Role
 from kehu.contracts.trade import (
     GoodsShipped,
     InvoiceCollected,
@@ -119,10 +119,15 @@ def _side(side: str) -> tuple[Any, Tells, Tells]:
         fact = recorded.fact
         barred = (fact.requested_by,)
         audience = (
-            holders(Role.FINANCE, barred=barred)
+            holders(Role.FINANCE, step=DelegableStep.INVOICE_FINANCE, barred=barred)
             if side == "finance"
             else Audience(
-                kind="role", role=Role.VETTER, stand_in=Role.DEPT_MANAGER, department=fact.department, barred=barred
+                kind="role",
+                role=Role.VETTER,
+                stand_in=Role.DEPT_MANAGER,
+                step=DelegableStep.INVOICE_MARKETING,
+                department=fact.department,
+                barred=barred,
             )
         )
         told = need(

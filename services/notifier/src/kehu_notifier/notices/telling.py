@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from kehu.contracts.staff import Role
+from kehu.contracts.staff import DelegableStep, Role
 from kehu.deciding import Context, Decision
 from kehu.facts import Fact, RecordedFact
 from kehu.service import Reaction
@@ -32,9 +32,11 @@ def person(*people: str) -> Audience:
     return Audience(kind="persons", persons=people)
 
 
-def holders(role: Role, department: str | None = None, *, barred: Sequence[str] = ()) -> Audience:
-    """Whoever has a role, in a department or (None) in the whole company."""
-    return Audience(kind="role", role=role, department=department, barred=tuple(barred))
+def holders(
+    role: Role, department: str | None = None, *, step: DelegableStep | None = None, barred: Sequence[str] = ()
+) -> Audience:
+    """Whoever has a role, in a department or (None) in the whole company; their delegates too where a step is asked."""
+    return Audience(kind="role", role=role, department=department, step=step, barred=tuple(barred))
 
 
 def customer_of(fact: Fact) -> str:

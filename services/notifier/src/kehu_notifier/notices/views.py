@@ -9,8 +9,8 @@ from kehu_notifier.notices.facts import NoticeAddressed, NoticeEnded, NoticeNeed
 
 _NEED = """
 INSERT INTO notices (thing, reason, template, audience, customer, department, role, stand_in, barred, waiting,
-                     correlation)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                     correlation, step)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 """
 _ADDRESS = """
 UPDATE notices SET told = told || $5::text, open = waiting AND open
@@ -35,6 +35,7 @@ async def _need(connection: Connection, recorded: RecordedFact[NoticeNeeded]) ->
         list(audience.barred),
         fact.waiting,
         recorded.correlation,
+        audience.step,
     )
 
 
