@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kehu.contracts.staff import DepartmentOpened, Role, RoleGranted, RoleRevoked, StaffMemberAppointed
+from kehu.contracts.staff import (
+    DepartmentChanged,
+    DepartmentClosed,
+    DepartmentOpened,
+    DepartureStarted,
+    Role,
+    RoleGranted,
+    RoleRevoked,
+    StaffAccessEnded,
+    StaffMemberAppointed,
+    StaffMemberMoved,
+)
 from kehu.deciding import Actor
 from kehu.errors import Forbidden, Invalid, NotFound, Refused
 from kehu_customer_registry.staff import decisions
@@ -16,9 +28,18 @@ from kehu_customer_registry.staff.decisions import (
     DEPARTMENT_ROLES,
     KEY_ROLES,
     AppointStaffMember,
-    OpenDepartment,
+    MoveStaffMember,
     RolePost,
     Surroundings,
+)
+from kehu_customer_registry.staff.departments import (
+    ChangeDepartment,
+    CloseDepartment,
+    Occupants,
+    OpenDepartment,
+    change_department,
+    close_department,
+    open_department,
 )
 from kehu_customer_registry.staff.facts import (
     DEPARTMENTS,
@@ -46,12 +67,12 @@ def appointed() -> Case[StaffMember]:
 
 def test_an_admin_opens_a_department_once() -> None:
     case = Case(DEPARTMENTS)
-    assert case.do(decisions.open_department, ADMIN, OPEN_EAST) == [
+    assert case.do(open_department, ADMIN, OPEN_EAST) == [
         DepartmentOpened(department=EAST, name="华东营销部", region="华东")
     ]
-    assert case.do(decisions.open_department, ADMIN, OPEN_EAST) == []
+    assert case.do(open_department, ADMIN, OPEN_EAST) == []
     with pytest.raises(Refused, match="is that of") as refused:
-        case.do(decisions.open_department, ADMIN, OPEN_EAST.model_copy(update={"name": "另一个"}))
+        case.do(open_department, ADMIN, OPEN_EAST.model_copy(update={"name": "另一个"}))
     assert refused.value.problem_code == "department-exists"
 
 
@@ -189,7 +210,7 @@ def test_only_admins_administer(actor: Actor) -> None:
     with pytest.raises(Forbidden):
         case.do(decisions.appoint, actor, WANG)
     with pytest.raises(Forbidden):
-        Case(DEPARTMENTS).do(decisions.open_department, actor, OPEN_EAST)
+        Case(DEPARTMENTS).do(open_department, actor, OPEN_EAST)
 
 
 def test_the_history_of_a_person_is_not_for_everybody() -> None:
@@ -198,6 +219,98 @@ def test_the_history_of_a_person_is_not_for_everybody() -> None:
     decisions.check_may_see_history("sales", SALES)
     with pytest.raises(Forbidden):
         decisions.check_may_see_history("wang", SALES)
+
+
+# --- departments -----------------------------------------------------------------------------------------------------
+
+
+def opened() -> Case[Department]:
+    case = Case(DEPARTMENTS, Occupants())
+    case.do(open_department, ADMIN, OPEN_EAST)
+    return case
+
+
+def test_a_department_gets_another_name_and_its_history_keeps_the_old_one() -> None:
+    case = opened()
+    assert case.do(change_department, ADMIN, ChangeDepartment(name="华东一部", region="华东")) == [
+        DepartmentChanged(department=EAST, name="华东一部", changed_by="admin")
+    ]
+    assert case.state == Department(EAST, "华东一部", "华东")
+    assert case.do(change_department, ADMIN, ChangeDepartment(name="华东一部")) == []
+
+
+@pytest.mark.parametrize("left", [Occupants(people=1), Occupants(customers=1)])
+def test_a_department_with_people_or_customers_is_not_closed(left: Occupants) -> None:
+    case = opened()
+    case.gathered = left
+    with pytest.raises(Refused, match="Move the people") as refused:
+        case.do(close_department, ADMIN, CloseDepartment(reason="合并"))
+    assert refused.value.problem_code == "department-in-use"
+
+
+def test_nobody_comes_into_a_closed_department() -> None:
+    case = opened()
+    assert case.do(close_department, ADMIN, CloseDepartment(reason="合并")) == [
+        DepartmentClosed(department=EAST, closed_by="admin", reason="合并")
+    ]
+    with pytest.raises(NotFound, match="is closed"):
+        case.do(change_department, ADMIN, ChangeDepartment(name="x"))
+    with pytest.raises(Refused):
+        case.do(open_department, ADMIN, OPEN_EAST)
+    with pytest.raises(NotFound, match="no department east"):
+        Case(STAFF, Surroundings(case.state)).do(decisions.appoint, ADMIN, WANG)
+
+
+def test_a_person_is_moved_with_history_and_keeps_their_roles() -> None:
+    case = appointed()
+    case.do(decisions.grant_role, ADMIN, SELLING)
+    case.gathered = Surroundings(Department("west", "西部营销部", "西部"))
+    assert case.do(decisions.move, ADMIN, MoveStaffMember(department="west")) == [
+        StaffMemberMoved(person="wang", department="west", previous_department=EAST, moved_by="admin")
+    ]
+    assert case.do(decisions.move, ADMIN, MoveStaffMember(department="west")) == []
+    assert case.state.posts == {(Role.SALESPERSON, EAST)}
+
+
+MANAGING = RolePost(role=Role.DEPT_MANAGER, department=EAST)
+
+
+def test_a_department_has_one_manager() -> None:
+    case = appointed()
+    case.do(decisions.grant_role, ADMIN, MANAGING)
+    (claim,) = case.claims
+    assert (claim.scope, claim.value, claim.holder, claim.release) == ("department-manager", EAST, "wang", False)
+    other = appointed()
+    other.gathered = Surroundings(HERE.department, admins=2, manager="li")
+    with pytest.raises(Refused, match="a delegation is the way") as refused:
+        other.do(decisions.grant_role, ADMIN, MANAGING)
+    assert refused.value.problem_code == "post-taken"
+    case.do(decisions.revoke_role, ADMIN, MANAGING)
+    (claim,) = case.claims
+    assert claim.release
+
+
+def test_who_is_leaving_gets_no_role_and_administers_nothing() -> None:
+    case = appointed()
+    case.facts.append(DepartureStarted(person="wang", last_day=date(2026, 12, 31), departure="l", number="LZ000001"))
+    with pytest.raises(Refused) as refused:
+        case.do(decisions.grant_role, ADMIN, SELLING)
+    assert refused.value.problem_code == "leaving"
+    leaving = person("admin", "admin", department=None, departing=True)
+    with pytest.raises(Forbidden) as forbidden:
+        appointed().do(decisions.grant_role, leaving, SELLING)
+    assert forbidden.value.problem_code == "departing"
+
+
+def test_who_has_left_may_be_appointed_anew_without_roles() -> None:
+    case = appointed()
+    case.do(decisions.grant_role, ADMIN, SELLING)
+    case.facts.append(StaffAccessEnded(person="wang"))
+    assert case.state.posts == frozenset()
+    with pytest.raises(NotFound):
+        case.do(decisions.grant_role, ADMIN, SELLING)
+    assert len(case.do(decisions.appoint, ADMIN, WANG)) == 1
+    assert case.state.at_work
 
 
 POSTS = st.builds(RolePost, role=st.sampled_from(list(Role)), department=st.sampled_from([None, EAST]))

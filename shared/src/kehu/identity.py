@@ -334,6 +334,7 @@ async def _clear_departure(connection: Connection, recorded: RecordedFact[Depart
 
 async def _end_access(connection: Connection, recorded: RecordedFact[StaffAccessEnded]) -> None:
     await connection.execute("UPDATE staff SET ended = true WHERE person = $1", recorded.fact.person)
+    await connection.execute("DELETE FROM staff_grants WHERE person = $1", recorded.fact.person)
 
 
 async def _delegate(connection: Connection, recorded: RecordedFact[DelegateAppointed]) -> None:

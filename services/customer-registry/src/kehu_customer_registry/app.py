@@ -17,6 +17,7 @@ from kehu_customer_registry.staff import api as staff_api
 from kehu_customer_registry.staff.bootstrap import appoint_first_admins
 from kehu_customer_registry.staff.decisions import KEY_ROLES
 from kehu_customer_registry.staff.facts import DEPARTMENTS, STAFF
+from kehu_customer_registry.staff.views import POSTS_HELD
 from kehu_customer_registry.verification import api as verification_api
 from kehu_customer_registry.verification.due import VERIFICATION_REMINDER
 from kehu_customer_registry.verification.facts import VERIFICATIONS
@@ -43,7 +44,7 @@ service = Service(
         Feature(
             "staff",
             categories=[DEPARTMENTS, STAFF],
-            views=[staff_view(STAFF_SERVICE)],
+            views=[staff_view(STAFF_SERVICE), POSTS_HELD],
             policies=[KEY_ROLES, ESCALATION],
             router=staff_api.router,
             workers=[appoint_first_admins],

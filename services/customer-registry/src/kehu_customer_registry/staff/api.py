@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from typing import Annotated
 
 import asyncpg
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from kehu.commands import Thing
 from kehu.contracts.staff import Role
@@ -17,22 +17,28 @@ from kehu.deciding import Actor, Grant
 from kehu.http import Acting, ActingRequest, Answer, Page, Paging, StreamId
 from kehu_customer_registry.delegations import revoking
 from kehu_customer_registry.history import Recorded, mask
-from kehu_customer_registry.staff import decisions
-from kehu_customer_registry.staff.decisions import AppointStaffMember, Code, OpenDepartment, RolePost, Surroundings
+from kehu_customer_registry.staff import decisions, departments
+from kehu_customer_registry.staff.decisions import AppointStaffMember, Code, MoveStaffMember, RolePost, Surroundings
+from kehu_customer_registry.staff.departments import ChangeDepartment, CloseDepartment, Occupants, OpenDepartment
 from kehu_customer_registry.staff.facts import DEPARTMENTS, STAFF, StaffMember
+from kehu_customer_registry.staff.views import list_posts
 
 router = APIRouter(tags=["staff"])
 
+# Outside it dates overflow at their ends.
+Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))]
+
 # Read by the primary key.
 _DEPARTMENTS = """
-SELECT code, name, region FROM departments WHERE $1::text IS NULL OR code > $1 ORDER BY code LIMIT $2
+SELECT code, name, region, closed FROM departments WHERE $1::text IS NULL OR code > $1 ORDER BY code LIMIT $2
 """
 # Read by the primary key; roles by that of staff_grants.
 _STAFF = """
-SELECT s.person, s.number, s.name_personal AS name, s.department, s.last_day, s.ended,
+SELECT s.person, s.number, s.name_personal AS name, s.department, d.name AS department_name, d.region,
+       s.last_day, s.cleared, s.ended,
        (SELECT coalesce(array_agg(ARRAY[g.role, g.department] ORDER BY g.role, g.department), '{}')
         FROM staff_grants g WHERE g.person = s.person) AS posts
-FROM staff s
+FROM staff s LEFT JOIN departments d ON d.code = s.department
 WHERE ($1::text IS NULL OR s.person > $1)
   AND ($2::text IS NULL OR s.department = $2
        OR EXISTS (SELECT FROM staff_grants g WHERE g.person = s.person AND g.department = $2))
@@ -40,6 +46,17 @@ WHERE ($1::text IS NULL OR s.person > $1)
 ORDER BY s.person LIMIT $4
 """
 # Uses staff_grants_role.
+# Uses the primary keys and register_department.
+_OCCUPANTS = """
+SELECT (SELECT count(*) FROM staff s WHERE NOT s.ended AND (s.department = $1
+            OR EXISTS (SELECT FROM staff_grants g WHERE g.person = s.person AND g.department = $1))) AS people,
+       (SELECT count(*) FROM register r WHERE r.department = $1) AS customers
+"""
+# Uses staff_grants_role.
+_MANAGER = """
+SELECT g.person FROM staff_grants g JOIN staff s USING (person)
+WHERE g.role = 'dept_manager' AND g.department = $1 AND NOT s.ended ORDER BY g.person LIMIT 1
+"""
 _ADMINS = "SELECT count(*) FROM staff_grants g JOIN staff s USING (person) WHERE g.role = 'admin' AND NOT s.ended"
 
 
@@ -49,6 +66,7 @@ class DepartmentRow(BaseModel):
     code: str
     name: str
     region: str
+    closed: bool
 
 
 class PostShown(BaseModel):
@@ -56,6 +74,17 @@ class PostShown(BaseModel):
 
     role: str
     department: str | None = None
+
+
+class PostHeld(PostShown):
+    """A role that somebody had, by whose grant, and until when."""
+
+    person: str
+    since: datetime
+    until: datetime | None
+    granted_by: str
+    second_by: str | None
+    revoked_by: str | None
 
 
 class ProposalShown(PostShown):
@@ -71,8 +100,11 @@ class StaffRow(BaseModel):
     number: str
     name: str
     department: str | None
+    department_name: str | None
+    region: str | None
     posts: list[PostShown]
     last_day: date | None = None
+    cleared: bool = False
     ended: bool = False
 
 
@@ -124,7 +156,7 @@ async def show_me(request: Acting) -> Me:
 @router.post("/departments", status_code=201)
 async def open_department(body: OpenDepartment, request: Acting) -> Answer:
     """Open a department (营销部). Admins only."""
-    return await request.create(DEPARTMENTS, body.code, partial(decisions.open_department, body))
+    return await request.create(DEPARTMENTS, body.code, partial(departments.open_department, body))
 
 
 @router.get("/departments")
@@ -132,6 +164,27 @@ async def list_departments(request: Acting, paging: Paging) -> Page[DepartmentRo
     """All departments, by code."""
     rows = await request.pool.fetch(_DEPARTMENTS, *paging.after(str), paging.fetch)
     return paging.page([DepartmentRow(**row) for row in rows], key=lambda row: (row.code,))
+
+
+@router.get("/departments/{department}/history")
+async def show_department_history(department: StreamId, request: Acting) -> list[Recorded]:
+    """What happened to a department, when and by whom; everybody here may know."""
+    return [Recorded.of(recorded) for recorded in await request.history(DEPARTMENTS, department)]
+
+
+@router.patch("/departments/{department}")
+async def change_department(department: StreamId, body: ChangeDepartment, request: Acting) -> Answer:
+    """Give a department another name or region. Admins only."""
+    return await request.handle(DEPARTMENTS, department, partial(departments.change_department, body))
+
+
+@router.post("/departments/{department}/close")
+async def close_department(department: StreamId, body: CloseDepartment, request: Acting) -> Answer:
+    """Close a department without people and customers. Admins only."""
+    row = await request.pool.fetchrow(_OCCUPANTS, department)
+    occupants = Occupants(row["people"], row["customers"])
+    decide = partial(departments.close_department, body)
+    return await request.handle(DEPARTMENTS, department, decide, gathered=occupants)
 
 
 @router.post("/staff", status_code=201)
@@ -151,6 +204,26 @@ async def list_staff(
     """The directory, by person."""
     rows = await request.pool.fetch(_STAFF, *paging.after(str), department, role, paging.fetch)
     return paging.page([_staff_row(row, request.actor) for row in rows], key=lambda row: (row.person,))
+
+
+@router.get("/staff/roles")
+async def list_posts_held(
+    request: Acting,
+    paging: Paging,
+    on: Annotated[Day | None, Query(description="The day, in Shanghai; today where none is given.")] = None,
+    role: Role | None = None,
+    department: Code | None = None,
+    person: Code | None = None,
+) -> Page[PostHeld]:
+    """Who had which role on a day, since when, until when, and by whose grant. Admins, HR and auditors."""
+    decisions.check_may_see_posts(request.actor)
+    day = on or (await request.context()).today
+    after = paging.after(str, str, str, datetime)
+    rows = await list_posts(request.pool, day, role, department, person, after, paging.fetch)
+    return paging.page(
+        [PostHeld.model_validate({**row, "department": row["department"] or None}) for row in rows],
+        key=lambda row: (row.person, row.role, row.department or "", row.since),
+    )
 
 
 @router.get("/staff/{person}")
@@ -176,6 +249,13 @@ async def show_staff_history(person: StreamId, request: Acting) -> list[Recorded
     decisions.check_may_see_history(person, request.actor)
     masked = person != request.actor.id and not request.actor.has(Role.ADMIN)
     return [Recorded.of(recorded, masked=masked) for recorded in await request.history(STAFF, person)]
+
+
+@router.post("/staff/{person}/department")
+async def move(person: StreamId, body: MoveStaffMember, request: Acting) -> Answer:
+    """Move a person to another department, or (null) to none. Admins only; roles are granted and revoked apart."""
+    around = await _surroundings(request, body.department)
+    return await request.handle(STAFF, person, partial(decisions.move, body), gathered=around)
 
 
 @router.post("/staff/{person}/roles")
@@ -210,7 +290,11 @@ async def _surroundings(request: ActingRequest, department: str | None) -> Surro
     found = None
     if department is not None:
         found, _ = await request.running.commands.load(DEPARTMENTS, department)
-    return Surroundings(department=found, admins=await request.pool.fetchval(_ADMINS))
+    return Surroundings(
+        department=found,
+        admins=await request.pool.fetchval(_ADMINS),
+        manager=await request.pool.fetchval(_MANAGER, department) if department else None,
+    )
 
 
 def _posts(grants: Sequence[Grant]) -> list[PostShown]:

@@ -1,4 +1,4 @@
-"""Opening departments, appointing people, giving and taking roles. Admins only; key roles take two of them."""
+"""Appointing and moving people, giving and taking roles. Admins only; key roles take two of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from kehu.contracts.staff import DepartmentOpened, Role, RoleGranted, RoleRevoked, StaffMemberAppointed
+from kehu.contracts.staff import Role, RoleGranted, RoleRevoked, StaffMemberAppointed, StaffMemberMoved
 from kehu.deciding import Actor, Context, Decision
 from kehu.errors import Forbidden, Invalid, NotFound, Refused
 from kehu.event_store import Claim
@@ -24,6 +24,8 @@ from kehu_customer_registry.staff.facts import (
 
 CLAUSE = "People"
 NUMBER_SCOPE = "staff-number"
+#: One manager per department; held under its code.
+MANAGER_SCOPE = "department-manager"
 
 #: Held in one department; all others are held in the whole company.
 DEPARTMENT_ROLES = frozenset({Role.SALESPERSON, Role.VETTER, Role.DEPT_MANAGER, Role.ORDER_CLERK, Role.VERIFIER})
@@ -55,16 +57,6 @@ KEY_ROLES = PolicyKind(
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,39}$")]
 
 
-class OpenDepartment(BaseModel):
-    """A department (营销部) begins its work."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    code: Code
-    name: Line
-    region: Line
-
-
 class AppointStaffMember(BaseModel):
     """A person begins to work here."""
 
@@ -74,6 +66,14 @@ class AppointStaffMember(BaseModel):
     number: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z-]{0,19}$")]
     name: Line
     department: Code | None = None
+
+
+class MoveStaffMember(BaseModel):
+    """A person belongs to another department, or (null) to none; their roles are granted and revoked apart."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    department: Code | None
 
 
 class RolePost(BaseModel):
@@ -102,6 +102,12 @@ class SecondPersonNeeded(Forbidden):
     code = "second-person-needed"
 
 
+class PostTaken(Refused):
+    """A department has a manager already: it is one post (the table of roles)."""
+
+    code = "post-taken"
+
+
 class TooFewAdmins(Refused):
     """Nobody would be left to give key roles."""
 
@@ -115,33 +121,13 @@ class Surroundings:
     Args:
         department: the department named in the command, from its stream; None where none was named.
         admins: how many people have the role admin now.
+        manager: who manages the department named, as far as the directory knows.
 
     """
 
     department: Department | None = None
     admins: int = 0
-
-
-def open_department(command: OpenDepartment, state: Department, context: Context) -> Decision:
-    """Open a department.
-
-    Raises:
-        Forbidden: the actor is no admin.
-        Refused: there is one of that code with another name or region.
-
-    """
-    _check_admin(context)
-    wanted = Department(command.code, command.name, command.region)
-    if state == wanted:
-        return Decision()
-    if state.code:
-        raise Refused(
-            f"部门代码 {command.code} 已用于“{state.name}”。请换一个代码。",
-            f"The code {command.code} is that of {state.name} already. Choose another one.",
-            clause=CLAUSE,
-            code="department-exists",
-        )
-    return Decision([DepartmentOpened(department=command.code, name=command.name, region=command.region)])
+    manager: str | None = None
 
 
 def appoint(command: AppointStaffMember, state: StaffMember, context: Context) -> Decision:
@@ -150,11 +136,11 @@ def appoint(command: AppointStaffMember, state: StaffMember, context: Context) -
     Raises:
         Forbidden: the actor is no admin.
         NotFound: there is no such department.
-        Refused: there is a person of that id.
+        Refused: there is a person of that id who has not left.
 
     """
-    _check_admin(context)
-    if state.person:
+    check_admin(context)
+    if state.person and not state.ended:
         raise Refused(
             f"人员代号 {command.person} 已登记(工号 {state.number})。请换一个代号,或直接为其授予角色。",
             f"{command.person} is on the staff already (number {state.number}). Choose another id, or give them roles.",
@@ -163,6 +149,32 @@ def appoint(command: AppointStaffMember, state: StaffMember, context: Context) -
         )
     _check_department(command.department, context)
     return _appointed(command.person, command.number, command.name, command.department)
+
+
+def move(command: MoveStaffMember, state: StaffMember, context: Context) -> Decision:
+    """Move a person to another department; where they already are is no fact.
+
+    Raises:
+        Forbidden: the actor is no admin.
+        NotAppointed: the person does not work here.
+        NotFound: there is no such department.
+
+    """
+    check_admin(context)
+    check_member(state)
+    _check_department(command.department, context)
+    if command.department == state.department:
+        return Decision()
+    return Decision(
+        [
+            StaffMemberMoved(
+                person=state.person,
+                department=command.department,
+                previous_department=state.department,
+                moved_by=context.actor.id,
+            )
+        ]
+    )
 
 
 def bootstrap(state: StaffMember, context: Context, *, person: str) -> Decision:
@@ -200,16 +212,19 @@ def grant_role(command: RolePost, state: StaffMember, context: Context) -> Decis
         NotAppointed: the person does not work here.
         NotFound: there is no such department.
         Invalid: a department's role came without a department, or one of the company's with one.
+        PostTaken: the department has a manager.
         Refused: another admin has proposed it already.
 
     """
-    _check_admin(context)
-    _check_member(state)
+    check_admin(context)
+    check_member(state)
+    check_assignable(state)
     _check_post(command)
     _check_department(command.department, context)
     _check_other(state, context)
     if command.post in state.posts:
         return Decision()
+    _check_post_free(command, state, context)
     key_roles: KeyRoles = context.policies[KEY_ROLES.name]
     if command.role not in key_roles.roles:
         return Decision(
@@ -220,7 +235,8 @@ def grant_role(command: RolePost, state: StaffMember, context: Context) -> Decis
                     department=command.department,
                     granted_by=context.actor.id,
                 )
-            ]
+            ],
+            post_claims(command.post, state.person),
         )
     proposed_by = state.proposed.get(command.post)
     if proposed_by == context.actor.id:
@@ -251,8 +267,9 @@ def confirm_role(command: RolePost, state: StaffMember, context: Context) -> Dec
         Refused: it was not proposed.
 
     """
-    _check_admin(context)
-    _check_member(state)
+    check_admin(context)
+    check_member(state)
+    check_assignable(state)
     _check_other(state, context)
     proposed_by = _proposed_by(command, state)
     if proposed_by == context.actor.id:
@@ -270,7 +287,8 @@ def confirm_role(command: RolePost, state: StaffMember, context: Context) -> Dec
                 granted_by=proposed_by,
                 second_by=context.actor.id,
             )
-        ]
+        ],
+        post_claims(command.post, state.person),
     )
 
 
@@ -283,8 +301,8 @@ def decline_role(command: RolePost, state: StaffMember, context: Context) -> Dec
         Refused: it was not proposed.
 
     """
-    _check_admin(context)
-    _check_member(state)
+    check_admin(context)
+    check_member(state)
     _proposed_by(command, state)
     return Decision(
         [
@@ -304,8 +322,8 @@ def revoke_role(command: RolePost, state: StaffMember, context: Context) -> Deci
         TooFewAdmins: fewer than two admins would be left.
 
     """
-    _check_admin(context)
-    _check_member(state)
+    check_admin(context)
+    check_member(state)
     if command.post not in state.posts:
         return Decision()
     around: Surroundings = context.gathered or Surroundings()
@@ -321,7 +339,8 @@ def revoke_role(command: RolePost, state: StaffMember, context: Context) -> Deci
             RoleRevoked(
                 person=state.person, role=command.role, department=command.department, revoked_by=context.actor.id
             )
-        ]
+        ],
+        post_claims(command.post, state.person, release=True),
     )
 
 
@@ -387,7 +406,51 @@ def check_may_see_history(person: str, actor: Actor) -> None:
         )
 
 
-def _check_admin(context: Context) -> None:
+def check_may_see_posts(actor: Actor) -> None:
+    """Refuse the list of who had which role to who neither administers nor audits.
+
+    Raises:
+        Forbidden: so it is.
+
+    """
+    check_not_leaving(actor)
+    if not actor.has(Role.ADMIN, Role.HR, Role.AUDITOR):
+        raise Forbidden(
+            "历任角色由管理员、人事和审计员查看。",
+            "Who had which role is shown to admins, HR and auditors.",
+            clause=CLAUSE,
+        )
+
+
+def post_claims(post: Post, person: str, *, release: bool = False) -> list[Claim]:
+    """The claim on a post that one person only has: the manager's of a department."""
+    role, department = post
+    if role is not Role.DEPT_MANAGER or department is None:
+        return []
+    return [Claim(MANAGER_SCOPE, department, holder=person, release=release)]
+
+
+def _check_post_free(command: RolePost, state: StaffMember, context: Context) -> None:
+    """For managers who were granted the post before it was claimed, the directory is asked as well."""
+    around: Surroundings = context.gathered or Surroundings()
+    if command.role is Role.DEPT_MANAGER and around.manager not in (None, state.person):
+        raise PostTaken(
+            f"部门 {command.department} 已有部门经理 {around.manager}。请先撤销其角色;临时代理请使用委托。",
+            f"The department {command.department} has a manager, {around.manager}. Revoke that role first; "
+            "for an absence, a delegation is the way.",
+            clause=CLAUSE,
+            manager=around.manager,
+        )
+
+
+def check_admin(context: Context) -> None:
+    """Refuse who is no admin, or is leaving.
+
+    Raises:
+        Forbidden: so it is.
+
+    """
+    check_not_leaving(context.actor)
     if not context.actor.has(Role.ADMIN):
         raise Forbidden(
             "只有管理员可以管理部门、人员和角色。请联系管理员办理。",
@@ -397,10 +460,32 @@ def _check_admin(context: Context) -> None:
         )
 
 
-def _check_member(state: StaffMember) -> None:
-    if not state.person:
+def check_member(state: StaffMember) -> None:
+    """Refuse what concerns somebody who does not work here.
+
+    Raises:
+        NotAppointed: so it is.
+
+    """
+    if not state.person or state.ended:
         raise NotAppointed(
             "没有这名员工。请先登记员工。", "There is no such person on the staff. Appoint them first.", clause=CLAUSE
+        )
+
+
+def check_assignable(state: StaffMember) -> None:
+    """Refuse to assign anything new to who is leaving (R4.6); decided from their own stream, so by no race either.
+
+    Raises:
+        Refused: so it is.
+
+    """
+    if not state.at_work:
+        raise Refused(
+            f"{state.person} 不在职或正在办理离职,不能再指派新的事项。请另选一位同事。",
+            f"{state.person} has left or is leaving, so nothing new is assigned to them. Choose somebody else.",
+            clause="R4.6",
+            code="leaving",
         )
 
 
@@ -433,7 +518,8 @@ def _check_post(command: RolePost) -> None:
 
 def _check_department(code: str | None, context: Context) -> None:
     around: Surroundings = context.gathered or Surroundings()
-    if code is not None and (around.department is None or around.department.code != code):
+    found = around.department
+    if code is not None and (found is None or found.code != code or not found.is_open):
         raise NotFound(
             f"没有部门 {code}。请先开设部门,或更正代码。",
             f"There is no department {code}. Open it first, or correct its code.",

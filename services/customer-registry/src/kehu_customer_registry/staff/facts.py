@@ -9,6 +9,8 @@ from datetime import date
 from kehu.contracts.staff import (
     DelegateAppointed,
     DelegationEnded,
+    DepartmentChanged,
+    DepartmentClosed,
     DepartmentOpened,
     DepartureCancelled,
     DepartureCleared,
@@ -18,6 +20,7 @@ from kehu.contracts.staff import (
     RoleRevoked,
     StaffAccessEnded,
     StaffMemberAppointed,
+    StaffMemberMoved,
 )
 from kehu.deciding import Category
 from kehu.facts import Fact
@@ -62,12 +65,22 @@ class Department:
     code: str = ""
     name: str = ""
     region: str = ""
+    closed: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether people may be in it."""
+        return bool(self.code) and not self.closed
 
 
 def _evolve_department(state: Department, fact: Fact) -> Department:
     match fact:
         case DepartmentOpened():
             return Department(fact.department, fact.name, fact.region)
+        case DepartmentChanged():
+            return replace(state, name=fact.name or state.name, region=fact.region or state.region)
+        case DepartmentClosed():
+            return replace(state, closed=True)
         case _:
             return state
 
@@ -115,7 +128,23 @@ class StaffMember:
 def _evolve_member(state: StaffMember, fact: Fact) -> StaffMember:
     match fact:
         case StaffMemberAppointed():
-            return StaffMember(fact.person, fact.number, fact.name, fact.department)
+            # Delegations of an earlier time here stay known, so that their ids lead somewhere.
+            return StaffMember(
+                fact.person,
+                fact.number,
+                fact.name,
+                fact.department,
+                delegated=state.delegated,
+                standing_in=state.standing_in,
+            )
+        case StaffMemberMoved():
+            return replace(state, department=fact.department)
+        case _:
+            return _evolve_roles(state, fact)
+
+
+def _evolve_roles(state: StaffMember, fact: Fact) -> StaffMember:
+    match fact:
         case RoleProposed():
             post = (fact.role, fact.department)
             return replace(state, proposed={**state.proposed, post: fact.proposed_by})
@@ -166,11 +195,17 @@ def _without(proposed: Mapping[Post, str], post: Post) -> dict[Post, str]:
     return {one: by for one, by in proposed.items() if one != post}
 
 
-DEPARTMENTS = Category(name="department", facts=(DepartmentOpened,), initial=Department(), evolve=_evolve_department)
+DEPARTMENTS = Category(
+    name="department",
+    facts=(DepartmentOpened, DepartmentChanged, DepartmentClosed),
+    initial=Department(),
+    evolve=_evolve_department,
+)
 STAFF = Category(
     name="staff",
     facts=(
         StaffMemberAppointed,
+        StaffMemberMoved,
         RoleProposed,
         RoleProposalDeclined,
         RoleGranted,
