@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import io
 import subprocess
 from collections.abc import Awaitable, Callable
@@ -20,6 +19,7 @@ from kehu import calendar
 from kehu.identifiers import uscc_check_digit
 from kehu.remote import System
 from kehu.scripts import contains
+from kehu.testing.papers import small_pdf
 
 R, V, G, E, N = "customer-registry", "vetting", "grading", "engagement", "notifier"
 #: Who signs which step of the chain in the sample company's department east (R3.1.3).
@@ -84,6 +84,14 @@ class Installation:
         if edits:
             headers["If-Match"] = await self.system.etag(person, service, edits)
         return await self.system.send(person, service, "POST", path, body=body, headers=headers)
+
+    async def upload(self, person: str, service: str, content: str) -> str:
+        """Hand in a small PDF of this content; its digest."""
+        answer = await self.system.send(
+            person, service, "POST", "/files", files={"file": ("纸.pdf", small_pdf(content))}
+        )
+        assert answer.status_code == httpx2.codes.CREATED, answer.text
+        return str(answer.json()["digest"])
 
     async def get(self, person: str, service: str, path: str) -> Any:
         """What a person reads."""
@@ -187,7 +195,7 @@ class Journey:
         await self.at.eventually("li", G, f"/grades/{self.customer}", number=self.number)
         await self.at.eventually("li", E, f"/customers/{self.customer}")
 
-    def form(self) -> dict[str, Any]:
+    async def form(self) -> dict[str, Any]:
         """F1 with everything that a company needs."""
         papers = (
             "business_licence",
@@ -217,7 +225,7 @@ class Journey:
                     "copy_held": True,
                     "company_seal": True,
                     "original_seen": True,
-                    "file_digest": hashlib.sha256(paper.encode()).hexdigest(),
+                    "file_digest": await self.at.upload("li", V, paper),
                 }
                 for paper in papers
             ],
@@ -225,8 +233,9 @@ class Journey:
 
     async def submitted_qualification(self) -> str:
         """F1 drafted and handed in, once vetting knows the customer; the qualification's id."""
+        form = await self.form()
         answer = await wait_until(
-            lambda: self.at.post("li", V, "/qualifications", {"customer": self.customer, "form": self.form()}),
+            lambda: self.at.post("li", V, "/qualifications", {"customer": self.customer, "form": form}),
             lambda answer: answer.status_code == httpx2.codes.CREATED,
         )
         path = f"/qualifications/{answer.json()['id']}"
@@ -244,7 +253,7 @@ class Journey:
         body = {
             "signed_on": today,
             "valid_from": today,
-            "file_digest": hashlib.sha256(path.encode()).hexdigest(),
+            "file_digest": await self.at.upload("li", V, path),
             "ours": "zhao",
             "theirs": {"name": "刘建国", "title": "总经理"},
         }

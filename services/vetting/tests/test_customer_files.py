@@ -74,7 +74,8 @@ def test_only_what_matters_here_is_noted() -> None:
     contacts = CustomerChanged(customer=FILE.customer, contacts=(), region="江苏")
     assert noted(REGISTERED, contacts) == FILE
     renamed = CustomerChanged(customer=FILE.customer, name="新名", kind=CustomerKind.DEALER)
-    assert noted(REGISTERED, renamed) == replace(FILE, name="新名", kind=CustomerKind.DEALER)
+    changed = replace(FILE, name="新名", kind=CustomerKind.DEALER, changes=1, account_asked_since=NOW.date())
+    assert noted(REGISTERED, renamed) == changed
     owner = OwnerAssigned(customer=FILE.customer, owner="li", department="west", collaborators=("zhao",))
     assert noted(REGISTERED, owner) == replace(FILE, owner="li", department="west", collaborators=("zhao",))
 

@@ -15,7 +15,7 @@ from kehu.contracts.customers import CustomerKind, IdentityKind
 from kehu_vetting.qualifications.decisions import vetted
 from kehu_vetting.qualifications.form import Form, VettedCustomer
 from kehu_vetting.qualifications.required_documents import REQUIRED_DOCUMENTS
-from kehu_vetting.qualifications.requirements import RequiredDocuments, assess, ends, expired, unfit
+from kehu_vetting.qualifications.requirements import Known, RequiredDocuments, assess, ends, expired, unfit
 from kehu_vetting.testing import DOCUMENTS, FILE, PAYER, TODAY, USCC, complete_form, paper
 
 POLICY = REQUIRED_DOCUMENTS.initial
@@ -114,7 +114,7 @@ def test_a_payers_own_licence_carries_its_own_code_and_what_is_known_of_it_count
         ("settlement_unit.documents.business_licence", "identity-differs")
     }
     known = (paper("business_licence", number=payer.identity),)
-    found = assess(complete_form(settlement_unit=payer, documents=signed), COMPANY, POLICY, TODAY, known)
+    found = assess(complete_form(settlement_unit=payer, documents=signed), COMPANY, POLICY, TODAY, Known(known))
     assert found.lacking == ()
     assert "settlement_unit.business_licence" in {one.requirement for one in found.satisfied}
 

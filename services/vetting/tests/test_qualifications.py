@@ -24,7 +24,7 @@ from kehu.contracts.vetting import (
     SignoffsVoided,
     Step,
 )
-from kehu.deciding import Actor, Decision, Grant
+from kehu.deciding import Actor, Decision, Grant, Mandate
 from kehu.errors import Forbidden, Invalid, KehuError, NotFound, Refused
 from kehu_vetting.customer_files.facts import CustomerFile
 from kehu_vetting.qualifications import decisions, signing
@@ -201,6 +201,49 @@ def test_the_approver_registers_when_nobody_of_the_office_is_there() -> None:
     assert passed.in_absence == "办公室人员外出"
     case.sign(Step.GENERAL_MANAGER, GENERAL_MANAGER)
     assert case.state.status is Status.APPROVED
+
+
+def delegate(name: str, step: Step, *principals: Actor, roles: tuple[str, ...] = ()) -> Actor:
+    """Somebody whom others have appointed for a step (委托)."""
+    mandates = tuple(
+        Mandate(f"d-{one.id}", one.id, frozenset({f"qualification:{step.value}"}), one.grants) for one in principals
+    )
+    return replace(person(name, *roles), mandates=mandates)
+
+
+def test_a_delegate_signs_for_an_absent_approver_and_both_are_named() -> None:
+    case = Case().submitted().passed(*ORDER[:2])
+    (passed,) = case.sign(Step.MANAGER, delegate("deputy", Step.MANAGER, MANAGER))
+    assert (passed.signed_by, passed.on_behalf_of) == ("deputy", "manager")
+    refusal(Forbidden, "role-required", case.sign, Step.REGISTRATION, delegate("deputy", Step.MANAGER, OFFICE))
+
+
+def test_both_the_delegate_and_the_one_they_stand_in_for_are_barred_from_the_other_steps() -> None:
+    case = Case().submitted().passed(*ORDER[:2])
+    case.sign(Step.MANAGER, delegate("deputy", Step.MANAGER, MANAGER))
+    case.passed(Step.REGISTRATION)
+    for barred in ("deputy", "manager"):
+        refusal(Forbidden, "separation-of-duties", case.sign, Step.GENERAL_MANAGER, person(barred, "general_manager"))
+    for barred in ("finance", "vetter", "sales"):
+        standing_in = delegate(barred, Step.GENERAL_MANAGER, GENERAL_MANAGER)
+        refusal(Forbidden, "separation-of-duties", case.sign, Step.GENERAL_MANAGER, standing_in)
+
+
+def test_a_delegate_of_somebody_who_signed_before_signs_nothing_for_them() -> None:
+    case = Case().submitted().passed(*ORDER[:2])
+    both = person("vetter", "vetter", "dept_manager")
+    refusal(Forbidden, "separation-of-duties", case.sign, Step.MANAGER, delegate("deputy", Step.MANAGER, both))
+    (passed,) = case.sign(Step.MANAGER, delegate("deputy", Step.MANAGER, both, MANAGER))
+    assert passed.on_behalf_of == "manager"
+
+
+def test_finances_facts_noted_by_a_delegate_bar_both_from_other_steps() -> None:
+    case = Case().submitted().passed(Step.VETTING)
+    command = NoteFinanceFacts(FinanceFacts(credit_review="已复核", evidence="征信查询"))
+    case.do(decisions.note_finance_facts, delegate("deputy", Step.FINANCE, FINANCE), command)
+    case.sign(Step.FINANCE, person("second", "finance"))
+    for barred in ("deputy", "finance"):
+        refusal(Forbidden, "separation-of-duties", case.sign, Step.MANAGER, person(barred, "dept_manager"))
 
 
 def test_nobody_stands_in_at_another_step() -> None:

@@ -31,7 +31,7 @@ from kehu.service import Feature, Service
 from kehu.settings import OWNER_ROLE, TOKEN_ISSUER, Settings
 from kehu.testing.platform import Platform
 from kehu_vetting.app import service as vetting
-from kehu_vetting.testing import FILE, USCC, form_body
+from kehu_vetting.testing import FILE, SCAN, SCAN_DIGEST, USCC, form_body
 
 PATIENCE = 60
 STAFF = Category("staff", STAFF_FACTS, None, lambda state, _: state)
@@ -107,6 +107,11 @@ class World:
             headers["Idempotency-Key"] = key
         return await self.http.request(method, path, json=body, headers=headers)
 
+    async def upload(self, content: bytes, digest: str) -> None:
+        headers = {"Authorization": f"Bearer {issue_token(self.settings.secret(TOKEN_ISSUER), 'sales', 5)}"}
+        answer = await self.http.post("/files", files={"file": ("证件.pdf", content)}, headers=headers)
+        assert (answer.status_code, answer.json().get("digest")) == (201, digest), answer.text
+
     async def do(self, path: str, person: str, body: Any = None, *, method: str = "POST") -> Any:
         """A command on a qualification as it stands now; it has to be carried out."""
         thing = "/".join(path.split("/")[:3])
@@ -153,7 +158,7 @@ class World:
 
     def agreement(self, **other: Any) -> dict[str, Any]:
         today = self.today.isoformat()
-        body = {"signed_on": today, "valid_from": today, "file_digest": "CD" * 32, "ours": "wang"}
+        body = {"signed_on": today, "valid_from": today, "file_digest": SCAN_DIGEST.upper(), "ours": "wang"}
         return {**body, "theirs": {"name": "李四", "title": "总经理"}, **other}
 
 
@@ -196,6 +201,7 @@ async def world(platform: Platform, tmp_path_factory: pytest.TempPathFactory) ->
             return bool(await assembly.running.pool.fetchval("SELECT last_day FROM staff WHERE person = 'leaving'"))
 
         await until(known)
+        await world.upload(SCAN, SCAN_DIGEST)
         yield world
 
 
@@ -278,6 +284,23 @@ async def test_the_approval_makes_the_payer_a_unit_of_its_own(world: World) -> N
     await world.do(f"/settlement-units/{shared['unit']}/restore", "fang")
     assert (await world.show("/settlement-units?suspended=true", "fang")).json()["items"] == []
     assert (await world.show("/settlement-units?q=供应链", "fang")).json()["items"][0]["unit"] == shared["unit"]
+
+
+async def test_a_customer_suspended_by_hand_may_not_order_until_that_is_lifted(world: World) -> None:
+    path = "/customers/agent"
+    version = int((await world.show(f"{path}/standing", "mei")).headers["etag"].strip('"'))
+    refused = await world.ask("POST", f"{path}/suspend", "sales", {"reason": "涉诉"}, version=version)
+    assert (refused.status_code, refused.json()["code"]) == (403, "role-required")
+    done = await world.ask("POST", f"{path}/suspend", "mei", {"reason": "涉诉"}, version=version)
+    assert done.status_code == 200, done.text
+    shown = (await world.show(f"{path}/standing", "sales")).json()
+    assert (shown["may_order"], [bar["code"] for bar in shown["bars"]]) == (False, ["suspended"])
+    stale = await world.ask("POST", f"{path}/lift-suspension", "fang", {"reason": "和解"}, version=version)
+    assert stale.status_code == 409
+    version = done.json()["version"]
+    done = await world.ask("POST", f"{path}/lift-suspension", "fang", {"reason": "和解"}, version=version)
+    assert done.status_code == 200, done.text
+    assert (await world.show("/customers/K-agent/standing", "sales")).json()["may_order"]
 
 
 async def test_a_second_one_of_the_same_customer_is_refused_by_name(world: World) -> None:
@@ -368,10 +391,35 @@ async def test_a_change_in_the_dossier_counts_and_another_owner_does_not(world: 
         return (await world.show(path, "fang")).json()["name"] == "杭州丙丁贸易有限公司"
 
     await until(renamed)
-    refused = await world.sign(path, "finance")
-    assert (refused.status_code, refused.json()["code"]) == (409, "customer-changed")
-    await world.do(f"{path}/form", "other", form_body(), method="PUT")
+
+    async def given_back() -> bool:
+        return (await world.show(path, "fang")).json()["status"] == "returned"
+
+    await until(given_back)
+    shown = (await world.show(path, "other")).json()
+    assert [(one["step"], one["holds"]) for one in shown["sign_offs"]] == [("vetting", False)]
+    assert "documents.basic_account.issued_on" in [one["field"] for one in shown["lacking"]]
+    newer = form_body()
+    newer["documents"][1]["issued_on"] = world.today.isoformat()
+    await world.do(f"{path}/form", "other", newer, method="PUT")
+    await world.do(f"{path}/submit", "other")
     assert (await world.show(path, "fang")).json()["step"] == "vetting"
+
+
+async def test_what_is_signed_has_its_files(world: World) -> None:
+    await world.register("no-file")
+    missing = form_body()
+    missing["documents"][0]["file_digest"] = "ab" * 32
+    path = await world.draft("no-file", missing)
+    refused = await world.ask("POST", f"{path}/submit", "sales", version=1)
+    assert [(error["field"], error["code"]) for error in refused.json()["errors"]] == [
+        ("documents.business_licence.file_digest", "file-missing")
+    ]
+    approved = await world.approved("no-agreement-file")
+    version = int((await world.show(approved, "sales")).headers["etag"].strip('"'))
+    body = world.agreement(file_digest="cd" * 32)
+    refused = await world.ask("POST", f"{approved}/agreement", "sales", body, version=version)
+    assert (refused.status_code, refused.json()["code"]) == (422, "file-missing")
 
 
 async def test_lists_show_what_one_may_see_filtered_and_paged(world: World) -> None:

@@ -255,9 +255,9 @@ def test_one_of_several_payers_is_the_default_one() -> None:
     one = trade()
     one.approve()
     second = standings.Link("u-2", paper("three_party_agreement", issued_on=TODAY), default=False)
-    one.standing_facts += standings.link(CUSTOMER, second, one.standing)
+    one.standing_facts += standings.link(CUSTOMER, second, one.standing, POLICY)
     assert one.standing.default_unit == "u-1"
-    assert standings.link(CUSTOMER, second, one.standing) == []
+    assert standings.link(CUSTOMER, second, one.standing, POLICY) == []
     one.do(standings.choose_default, SALES, "u-2")
     assert one.standing.default_unit == "u-2"
     assert one.do(standings.choose_default, SALES, "u-2") == []

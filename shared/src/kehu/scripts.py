@@ -38,6 +38,7 @@ class Step(BaseModel):
         by: the person who sends it.
         service: which service.
         method, path, body: the request; names in braces are replaced.
+        file: a file beside the script, handed in as a form's field ``file`` in place of a body.
         edits: path of what is edited: it is read first, and its ETag sent as `If-Match`.
         keep: names for members of the answer, such as ``{"anhui": "id"}`` or ``{"digest": "bundle.digest"}``.
         until: members that the answer must have; it is asked for again until it has them.
@@ -53,6 +54,7 @@ class Step(BaseModel):
     method: Literal["GET", "POST", "PATCH", "PUT"] = "POST"
     path: str
     body: Any = None
+    file: str | None = None
     edits: str | None = None
     keep: dict[str, str] = {}
     until: dict[str, Any] | None = None
@@ -80,12 +82,14 @@ class Player:
         system: where.
         today: the policy's date.
         told: called with each step's note.
+        directory: where the scripts' files are.
 
     """
 
     system: System
     today: date
     told: Callable[[str], None]
+    directory: Path = Path()
     kept: dict[str, str] = field(default_factory=dict[str, str])
 
     async def play(self, name: str, steps: list[Step]) -> None:
@@ -120,8 +124,18 @@ class Player:
             headers["Idempotency-Key"] = key
         if step.edits:
             headers["If-Match"] = await self.system.etag(step.by, step.service, self._filled(step.edits))
+        options: dict[str, Any] = {}
+        if step.file:
+            path = self.directory / step.file
+            options["files"] = {"file": (path.name, await asyncio.to_thread(path.read_bytes))}
         answer = await self.system.send(
-            step.by, step.service, step.method, self._filled(step.path), body=self._filled(step.body), headers=headers
+            step.by,
+            step.service,
+            step.method,
+            self._filled(step.path),
+            body=self._filled(step.body),
+            headers=headers,
+            **options,
         )
         loaded: Any = answer.json() if answer.content else {}
         return answer.status_code, loaded if isinstance(loaded, dict) else {"items": loaded}

@@ -17,6 +17,7 @@ from kehu_vetting.customer_files.facts import CUSTOMER_FILES
 from kehu_vetting.customer_files.reactions import REACTIONS
 from kehu_vetting.customer_files.views import CUSTOMER_FILES_VIEW
 from kehu_vetting.qualifications import api as qualifications_api
+from kehu_vetting.qualifications import reactions as qualifications_reactions
 from kehu_vetting.qualifications.facts import QUALIFICATIONS
 from kehu_vetting.qualifications.required_documents import REQUIRED_DOCUMENTS
 from kehu_vetting.qualifications.signing import activate_on_first_day
@@ -25,6 +26,7 @@ from kehu_vetting.settlement_units import api as settlement_units_api
 from kehu_vetting.settlement_units.facts import SETTLEMENT_UNITS
 from kehu_vetting.settlement_units.views import SETTLEMENT_UNITS_VIEW
 from kehu_vetting.standing import api as standing_api
+from kehu_vetting.standing import ending as standing_ending
 from kehu_vetting.standing import reactions as standing_reactions
 from kehu_vetting.standing.facts import STANDINGS
 from kehu_vetting.standing.views import STANDING_VIEW
@@ -61,6 +63,7 @@ service = Service(
         Feature(
             "qualifications",
             categories=[QUALIFICATIONS],
+            reactions=qualifications_reactions.REACTIONS,
             views=[QUALIFICATIONS_VIEW],
             schedules=[AGREEMENT_BEGINS],
             policies=[REQUIRED_DOCUMENTS],
@@ -77,6 +80,7 @@ service = Service(
             categories=[STANDINGS],
             reactions=standing_reactions.REACTIONS,
             views=[STANDING_VIEW],
+            schedules=standing_ending.SCHEDULES,
             router=standing_api.router,
         ),
         Feature("credit", categories=[CREDIT], views=[CREDIT_VIEW], router=credit_api.router),

@@ -12,6 +12,7 @@ from kehu.contracts.customers import CustomerKind, IdentityKind
 from kehu.contracts.vetting import Step
 from kehu.deciding import Actor, Context, Decision, Grant
 from kehu.facts import Fact
+from kehu.testing.papers import small_pdf
 from kehu_vetting.customer_files.facts import CustomerFile
 from kehu_vetting.qualifications import decisions, signing
 from kehu_vetting.qualifications.decisions import Gathered
@@ -192,9 +193,14 @@ def agreement(**other: Any) -> signing.SignAgreement:
     return replace(today, **other)
 
 
+#: The file of a paper in bodies that are sent, and its digest.
+SCAN = small_pdf("证件")
+SCAN_DIGEST = hashlib.sha256(SCAN).hexdigest()
+
+
 def form_body() -> dict[str, Any]:
     """The same as it is sent."""
-    paper = {"copy_held": True, "company_seal": True, "original_seen": True, "file_digest": "ab" * 32}
+    paper = {"copy_held": True, "company_seal": True, "original_seen": True, "file_digest": SCAN_DIGEST}
     return {
         "channel": {"territory": "浙江省", "description": "覆盖省内十一个地市的二级经销网络"},
         "settlement_unit": {

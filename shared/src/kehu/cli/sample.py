@@ -46,10 +46,11 @@ async def load_sample(addresses: Mapping[str, str], settings: Settings, console:
         ScriptFailed: a step was refused.
 
     """
-    scripts = sorted(samples_directory().glob("*.json"))
+    directory = samples_directory()
+    scripts = sorted(directory.glob("*.json"))
     async with connect(addresses, settings) as system:
         with console.status("loading the sample company") as status:
-            player = Player(system, await _today(settings), lambda note: status.update(f"[bold]{note}"))
+            player = Player(system, await _today(settings), lambda note: status.update(f"[bold]{note}"), directory)
             for script in scripts:
                 await player.play(script.stem, read_script(script))
         await _show(system, console)

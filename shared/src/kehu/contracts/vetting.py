@@ -58,6 +58,8 @@ class QualificationReturned(PublishedFact, clause="R3.1.3"):
     to_step: Step | None
     remarks: str
     submitted_by: str
+    #: For whom, where a delegate did it (B代A).
+    on_behalf_of: str | None = None
 
 
 class QualificationRejected(PublishedFact, clause="R3.1.3"):
@@ -69,6 +71,8 @@ class QualificationRejected(PublishedFact, clause="R3.1.3"):
     step: Step
     reason: str
     submitted_by: str
+    #: For whom, where a delegate did it (B代A).
+    on_behalf_of: str | None = None
 
 
 class QualificationWithdrawn(PublishedFact, clause="R3.1.3"):
@@ -106,6 +110,17 @@ class DocumentExpiring(PublishedFact, clause="R3.1.2"):
     suspends: bool
 
 
+class DocumentRenewalDue(PublishedFact, clause="R3.1.2"):
+    """Papers that have not ended are asked for anew: the customer's name or representative has changed."""
+
+    customer: str
+    qualification: str | None = None
+    department: str
+    owner: str
+    documents: tuple[str, ...]
+    since: date
+
+
 class QualificationSuspended(PublishedFact, clause="R3.1.2"):
     """The customer may place no new orders and increase none: papers have expired, or it was suspended."""
 
@@ -133,6 +148,8 @@ class QualificationApproved(PublishedFact, clause="R3.1.3"):
     approved_by: str
     submitted_by: str
     approved_on: date | None = None
+    #: For whom, where a delegate did it (B代A).
+    on_behalf_of: str | None = None
 
 
 class AgreementSigned(PublishedFact, clause="R3.1.3"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 from kehu.contracts.customers import CustomerKind, IdentityKind
@@ -25,6 +26,10 @@ class CustomerNoted(Fact, clause="R3.1.1"):
     closed: bool | None = None
     #: The survivor of a merge; an empty text when the merge was undone.
     merged_into: str | None = None
+    #: How often a vetted field (name, kind, identity, representative, bank) has changed by now.
+    changes: int | None = None
+    #: Account information of an earlier date no longer counts: name or representative changed on that day (R3.1.2).
+    account_asked_since: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class CustomerFile:
     collaborators: tuple[str, ...] = ()
     closed: bool = False
     merged_into: str = ""
+    changes: int = 0
+    account_asked_since: date | None = None
 
     @property
     def gone(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kehu.calendar import today
 from kehu.contracts.customers import (
     CustomerChanged,
     CustomerClosed,
@@ -42,19 +43,31 @@ def note_registered(recorded: RecordedFact[CustomerRegistered], state: CustomerF
 
 
 def note_changed(recorded: RecordedFact[CustomerChanged], state: CustomerFile, context: Context) -> Decision:
-    """A name, kind or identity changed; contacts and the rest void nothing here and are not noted (R3.1.3)."""
+    """A vetted field changed; contacts and the rest void nothing here and are not noted (R3.1.3).
+
+    Of a representative or a bank only that it is another one: who and which it is stays in the dossier.
+    """
     del context
     fact = recorded.fact
-    return _note(
-        state,
-        CustomerNoted(
-            customer=fact.customer,
-            name=fact.name,
-            kind=fact.kind,
-            identity_kind=fact.identity_kind,
-            identity=fact.identity,
-        ),
+    said = CustomerNoted(
+        customer=fact.customer,
+        name=fact.name,
+        kind=fact.kind,
+        identity_kind=fact.identity_kind,
+        identity=fact.identity,
     )
+    fresh = news(state, said)
+    represented, banked = (getattr(fact, field, None) is not None for field in ("legal_representative", "bank_tax"))
+    if not state.registered or not (fresh or represented or banked):
+        return Decision([fresh]) if fresh else Decision()
+    renamed = fresh is not None and fresh.name is not None
+    noted = (fresh or said).model_copy(
+        update={
+            "changes": state.changes + 1,
+            "account_asked_since": today(recorded.occurred_at) if renamed or represented else None,
+        }
+    )
+    return Decision([noted])
 
 
 def note_owner(recorded: RecordedFact[OwnerAssigned], state: CustomerFile, context: Context) -> Decision:

@@ -16,6 +16,7 @@ from kehu.contracts.customers import CustomerKind
 from kehu.contracts.vetting import Step
 from kehu.errors import NotFound, Refused
 from kehu.event_store import Taken
+from kehu.files import FileStore
 from kehu.http import Acting, ActingRequest, Answer, Editing, Page, Paging, StreamId
 from kehu.ids import new_id
 from kehu_vetting.bodies import Code
@@ -37,7 +38,7 @@ from kehu_vetting.qualifications.decisions import CLAIM_SCOPE, Gathered
 from kehu_vetting.qualifications.facts import QUALIFICATIONS, Qualification, Signatory, Status
 from kehu_vetting.qualifications.form import Document, FinanceFacts, Form, SettlementUnit
 from kehu_vetting.qualifications.required_documents import POLICY_NAME
-from kehu_vetting.qualifications.requirements import RequiredDocuments
+from kehu_vetting.qualifications.requirements import Known, RequiredDocuments
 from kehu_vetting.qualifications.shown import QualificationShown, describe
 from kehu_vetting.qualifications.views import Filters, last_of_customer, list_qualifications
 from kehu_vetting.settlement_units.facts import CLAIM_SCOPE as UNIT_CLAIM_SCOPE
@@ -119,7 +120,7 @@ async def change_form(qualification: StreamId, body: FormBody, request: Editing)
         QUALIFICATIONS,
         qualification,
         partial(decisions.change_form, command),
-        gathered=await _gather(request, qualification, payer=command.form.settlement_unit),
+        gathered=await _gather(request, qualification, form=command.form),
     )
 
 
@@ -228,7 +229,10 @@ async def sign_agreement(qualification: StreamId, body: AgreementBody, request: 
         QUALIFICATIONS,
         qualification,
         partial(signing.sign_agreement, command),
-        gathered=await _gather(request, qualification, signatory_known=known),
+        gathered=replace(
+            await _gather(request, qualification, signatory_known=known),
+            files=await FileStore(request.running).known([body.file_digest]),
+        ),
     )
 
 
@@ -248,7 +252,11 @@ async def show_qualification(qualification: StreamId, request: Acting) -> Qualif
         await request.context(),
         seen=seen,
         open_incidents=incidents,
-        payer_papers=await _payer_papers(request, state.form.settlement_unit),
+        known=Known(
+            await _payer_papers(request, state.form.settlement_unit),
+            file.account_asked_since,
+            await _files(request, state.form),
+        ),
     )
 
 
@@ -289,15 +297,24 @@ async def _load(request: ActingRequest, qualification: str) -> Qualification:
 
 
 async def _gather(
-    request: ActingRequest, qualification: str, *, signatory_known: bool = False, payer: SettlementUnit | None = None
+    request: ActingRequest, qualification: str, *, signatory_known: bool = False, form: Form | None = None
 ) -> Gathered:
     state = await _load(request, qualification)
+    form = form or state.form
     return Gathered(
         await load_file(request, state.customer),
         await request.running.policies.version_in_force(POLICY_NAME, request.now),
         signatory_known,
-        await _payer_papers(request, payer or state.form.settlement_unit),
+        await _payer_papers(request, form.settlement_unit),
+        await _files(request, form),
     )
+
+
+async def _files(request: ActingRequest, form: Form) -> frozenset[str]:
+    """Those of F1's digests of which a file was handed in."""
+    payer = form.settlement_unit
+    papers = (*form.documents, *(payer.documents if payer else ()))
+    return await FileStore(request.running).known(paper.file_digest for paper in papers)
 
 
 async def _payer_papers(request: ActingRequest, payer: SettlementUnit | None) -> tuple[Document, ...]:

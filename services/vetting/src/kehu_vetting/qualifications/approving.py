@@ -72,7 +72,7 @@ def approve(command: PassStep, states: Sequence[Any], context: Context) -> Seque
         context,
     )
     agreement = _agreement(form) if pays_for_another(form, customer) else None
-    linked = link(qualification.customer, Link(gathered.unit, agreement, default=True), standing)
+    linked = link(qualification.customer, Link(gathered.unit, agreement, default=True), standing, policy)
     return [signed, qualified, Decision([*taken, *linked])]
 
 

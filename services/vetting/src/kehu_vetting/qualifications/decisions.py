@@ -18,6 +18,7 @@ from kehu_vetting.qualifications.facts import (
     OPEN,
     ORDER,
     QUALIFICATIONS,
+    Bundle,
     BundleFrozen,
     FinanceFactsNoted,
     FormChanged,
@@ -27,7 +28,15 @@ from kehu_vetting.qualifications.facts import (
 )
 from kehu_vetting.qualifications.form import Document, FinanceFacts, Form, VettedCustomer, digest_of, tidied
 from kehu_vetting.qualifications.required_documents import POLICY_NAME
-from kehu_vetting.qualifications.requirements import Assessment, RequiredDocuments, Shortcoming, assess, expired, unfit
+from kehu_vetting.qualifications.requirements import (
+    Assessment,
+    Known,
+    RequiredDocuments,
+    Shortcoming,
+    assess,
+    expired,
+    unfit,
+)
 
 #: A customer has one qualification that is open or has made it active; the claim's value is the customer.
 CLAIM_SCOPE = "qualification-of-customer"
@@ -42,6 +51,7 @@ class Gathered:
         policy_version: of the list of papers in force.
         signatory_known: whether whoever signed the agreement for us is on the staff.
         payer_papers: what is known already of the payer that F1 names.
+        files: digests of F1 of which there is a file; None where that is not looked at.
         unit: the id of that payer: the known one, or a new one that is qualified with the approval.
         unit_number: drawn for a new one.
 
@@ -51,6 +61,7 @@ class Gathered:
     policy_version: int = INITIAL
     signatory_known: bool = False
     payer_papers: tuple[Document, ...] = ()
+    files: frozenset[str] | None = None
     unit: str = ""
     unit_number: str = ""
 
@@ -123,7 +134,7 @@ def change_form(command: ChangeForm, state: Qualification, context: Context) -> 
         )
     if state.status in (Status.DRAFT, Status.RETURNED):
         return Decision(changed)
-    if not changed and state.bundle and state.bundle.vetted == vetted(file):
+    if not changed and state.bundle and as_vetted(state.bundle, file):
         return Decision()
     voided = void_from(Step.VETTING, state, "form")
     return Decision([*changed, *voided, *_submit(state, form, file, context)])
@@ -147,7 +158,7 @@ def submit_qualification(state: Qualification, context: Context) -> Decision:
 def note_finance_facts(command: NoteFinanceFacts, state: Qualification, context: Context) -> Decision:
     """Add or change finance's own facts from its step on; sign-offs from finance's on are void (R3.1.3)."""
     file = known_file(context.gathered)
-    check_may_sign(Step.FINANCE, context.actor, state, file.department)
+    by = check_may_sign(Step.FINANCE, context.actor, state, file.department)
     in_chain = state.status in (Status.IN_REVIEW, Status.APPROVED) and state.step and state.bundle
     if not in_chain or state.step is Step.VETTING:
         raise Refused(
@@ -160,7 +171,11 @@ def note_finance_facts(command: NoteFinanceFacts, state: Qualification, context:
     if command.facts == state.finance:
         return Decision()
     noted = FinanceFactsNoted(
-        qualification=state.id, customer=state.customer, facts=command.facts, noted_by=context.actor.id
+        qualification=state.id,
+        customer=state.customer,
+        facts=command.facts,
+        noted_by=by.signed_by,
+        on_behalf_of=by.on_behalf_of,
     )
     frozen = _freeze(state, state.form, command.facts, file, context)
     return Decision([noted, *void_from(Step.FINANCE, state, "finance"), frozen])
@@ -211,6 +226,11 @@ def vetted(file: CustomerFile) -> VettedCustomer:
     )
 
 
+def as_vetted(bundle: Bundle, file: CustomerFile) -> bool:
+    """Whether the customer's dossier still says what a bundle was frozen with."""
+    return bundle.vetted == vetted(file) and bundle.changes == file.changes
+
+
 def refuse_gone(file: CustomerFile) -> None:
     """Refuse to go on with a customer that was closed, or merged into another one (R4).
 
@@ -236,11 +256,11 @@ def check_still_as_vetted(state: Qualification, file: CustomerFile) -> None:
 
     """
     refuse_gone(file)
-    if state.bundle and state.bundle.vetted != vetted(file):
+    if state.bundle and not as_vetted(state.bundle, file):
         raise Refused(
-            "提交之后,客户档案的名称、类别或证件号码已变更,原签批作废。请营销员重新保存资质审核表。",
-            "The customer's name, kind or identity has changed since this was submitted, so what was signed no longer "
-            "holds: the salesperson has to save F1 anew.",
+            "提交之后,客户档案的名称、类别、证件号码、法定代表人或开户信息已变更,原签批作废。请营销员重新保存资质审核表。",
+            "The customer's name, kind, identity, representative or bank has changed since this was submitted, so what "
+            "was signed no longer holds: the salesperson has to save F1 anew.",
             clause="R3.1.3",
             code="customer-changed",
         )
@@ -351,11 +371,14 @@ def _freeze(
         vetted=customer,
         satisfied=satisfied,
         policy_version=context.gathered.policy_version,
+        changes=file.changes,
     )
 
 
 def _assessed(form: Form, customer: VettedCustomer, context: Context) -> Assessment:
-    return assess(form, customer, policy_of(context), context.today, context.gathered.payer_papers)
+    gathered: Gathered = context.gathered
+    known = Known(gathered.payer_papers, gathered.file.account_asked_since, gathered.files)
+    return assess(form, customer, policy_of(context), context.today, known)
 
 
 def _check_owner(actor: Actor, file: CustomerFile) -> None:

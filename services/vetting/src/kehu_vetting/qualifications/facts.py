@@ -50,6 +50,7 @@ class FinanceFactsNoted(Fact, clause="R3.0"):
     customer: str
     facts: FinanceFacts
     noted_by: str
+    on_behalf_of: str | None = None
 
 
 class BundleFrozen(Fact, clause="R3.1.3"):
@@ -65,6 +66,8 @@ class BundleFrozen(Fact, clause="R3.1.3"):
     vetted: VettedCustomer
     satisfied: tuple[Satisfaction, ...]
     policy_version: int
+    #: How often the customer's vetted fields had changed in its dossier by then.
+    changes: int = 0
 
 
 class Finding(Part):
@@ -83,6 +86,7 @@ class FindingsNoted(Fact, clause="R3.1.3"):
     bundle: int
     findings: tuple[Finding, ...]
     noted_by: str
+    on_behalf_of: str | None = None
 
 
 class Signatory(Part):
@@ -129,11 +133,17 @@ BLANK = Form()
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A step signed by a person; `in_absence`: why they stood in for the office."""
+    """A step signed by a person, perhaps for another one (B代A); `in_absence`: why they stood in for the office."""
 
     step: Step
     signed_by: str
     in_absence: str | None = None
+    on_behalf_of: str | None = None
+
+    @property
+    def people(self) -> frozenset[str]:
+        """Both of them: whoever bars one bars the other (People)."""
+        return frozenset({self.signed_by, self.on_behalf_of or self.signed_by})
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +154,7 @@ class Bundle:
     digest: str
     vetted: VettedCustomer
     satisfied: tuple[Satisfaction, ...] = ()
+    changes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +210,10 @@ def evolve(state: Qualification, fact: Fact) -> Qualification:  # noqa: PLR0911 
         case FormChanged():
             return replace(state, form=fact.form, authors=state.authors | {fact.changed_by})
         case FinanceFactsNoted():
-            return replace(state, finance=fact.facts, finance_authors=state.finance_authors | {fact.noted_by})
+            people = {fact.noted_by, fact.on_behalf_of or fact.noted_by}
+            return replace(state, finance=fact.facts, finance_authors=state.finance_authors | people)
         case BundleFrozen():
-            return replace(state, bundle=Bundle(fact.bundle, fact.digest, fact.vetted, fact.satisfied))
+            return replace(state, bundle=Bundle(fact.bundle, fact.digest, fact.vetted, fact.satisfied, fact.changes))
         case QualificationWithdrawn():
             return replace(state, status=Status.WITHDRAWN, step=None)
         case SignatoriesNoted():
@@ -218,7 +230,7 @@ def _evolve_chain(state: Qualification, fact: Fact) -> Qualification:  # noqa: P
         case SignoffsVoided():
             return _back_to(state, fact.from_step)
         case QualificationStepPassed():
-            signature = Signature(fact.step, fact.signed_by, fact.in_absence)
+            signature = Signature(fact.step, fact.signed_by, fact.in_absence, fact.on_behalf_of)
             return replace(
                 state,
                 step=fact.next_step,

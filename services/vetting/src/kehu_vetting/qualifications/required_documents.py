@@ -16,8 +16,21 @@ _TYPES = (
     DocumentType(code="organisation_code", zh="组织机构代码证", en="organisation code certificate"),
     DocumentType(code="public_body_certificate", zh="事业单位法人证书", en="public body certificate"),
     DocumentType(code="foreign_registration", zh="境外注册证明", en="foreign registration certificate"),
-    DocumentType(code="account_opening_permit", zh="开户许可证", en="account-opening permit", on_expiry="warns"),
-    DocumentType(code="basic_account", zh="基本存款账户信息", en="basic-account information", on_expiry="warns"),
+    # A change of name or representative demands new account information (R3.1.2).
+    DocumentType(
+        code="account_opening_permit",
+        zh="开户许可证",
+        en="account-opening permit",
+        on_expiry="warns",
+        renewed_on_change=True,
+    ),
+    DocumentType(
+        code="basic_account",
+        zh="基本存款账户信息",
+        en="basic-account information",
+        on_expiry="warns",
+        renewed_on_change=True,
+    ),
     # Taxpayer proof has its date and is asked again yearly (R3.1.2).
     DocumentType(
         code="taxpayer_registration",

@@ -44,6 +44,8 @@ class DocumentType(_Data):
     dated: bool = False
     #: Asked again so many months after its date, whatever it says itself.
     renewed_after_months: Annotated[int, Field(ge=1, le=120)] | None = None
+    #: Asked anew when the customer's name or representative changes.
+    renewed_on_change: bool = False
 
 
 class Way(_Data):
@@ -77,6 +79,8 @@ class RequiredDocuments(_Data):
     required_of: dict[CustomerKind, tuple[str, ...]]
     #: What a payer shows that is not the customer (R3.1.1).
     required_of_units: tuple[str, ...] = ("business_licence",)
+    #: Before the end of a paper, of an agreement and of a link with a payer, whoever is to renew it is told.
+    told_days_before: Annotated[int, Field(ge=1, le=365)] = 30
 
     @model_validator(mode="after")
     def _names_only_what_it_declares(self) -> Self:
@@ -144,6 +148,25 @@ class Shortcoming:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What is known beside F1.
+
+    Args:
+        payer_papers: those of the payer that F1 names, if it is a unit already.
+        account_asked_since: account information of an earlier date no longer counts.
+        files: digests of which there is a file; None where that is not looked at.
+
+    """
+
+    payer_papers: tuple[Document, ...] = ()
+    account_asked_since: date | None = None
+    files: frozenset[str] | None = None
+
+
+NOTHING_KNOWN = Known()
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
     """What F1 proves, what it lacks, and what has expired without barring anybody."""
 
@@ -157,7 +180,7 @@ def assess(
     customer: VettedCustomer,
     policy: RequiredDocuments,
     today: date,
-    payer_papers: Sequence[Document] = (),
+    known: Known = NOTHING_KNOWN,
 ) -> Assessment:
     """Hold F1 against the list of what this kind of customer, and its payer, have to show.
 
@@ -166,13 +189,13 @@ def assess(
         customer: whom it is about.
         policy: the list in force.
         today: in Shanghai; the last day of a paper is still valid.
-        payer_papers: what is known already of the payer that it names.
+        known: beside F1.
 
     """
-    lacking = list(_blank_fields(form, policy))
+    lacking = [*_blank_fields(form, policy), *_without_file(form, known)]
     satisfied: list[Satisfaction] = []
     proofs = [
-        (requirement, _proof(requirement, form.documents, customer, policy, today), "")
+        (requirement, _proof(requirement, form.documents, customer, policy, today, known.account_asked_since), "")
         for requirement in policy.required(customer, form)
     ]
     payer = form.settlement_unit
@@ -184,7 +207,7 @@ def assess(
             identity_kind=payer.identity_kind,
             identity=payer.identity,
         )
-        papers = (*payer.documents, *payer_papers)
+        papers = (*payer.documents, *known.payer_papers)
         proofs += [
             (requirement, _proof(requirement, papers, who, policy, today), "settlement_unit.")
             for requirement in policy.required_of_unit()
@@ -256,6 +279,7 @@ def _proof(
     customer: VettedCustomer,
     policy: RequiredDocuments,
     today: date,
+    asked_since: date | None = None,
 ) -> Document | Shortcoming:
     """The paper that satisfies a requirement; else what is wrong with the one that nearly does."""
     nearly: Shortcoming | None = None
@@ -264,7 +288,7 @@ def _proof(
         for paper in papers:
             if kind is None or not _leads(way, paper, customer):
                 continue
-            wrong = _wrong(paper, kind, customer, today)
+            wrong = _wrong(paper, kind, customer, today) or _outdated(paper, kind, asked_since)
             if wrong is None:
                 return paper
             nearly = nearly or wrong
@@ -311,6 +335,39 @@ def _wrong(paper: Document, kind: DocumentType, customer: VettedCustomer, today:
             f"The unified social credit code on the {kind.en} is not that of the dossier: compare them.",
         )
     return None
+
+
+def is_outdated(paper: Document, kind: DocumentType | None, asked_since: date | None) -> bool:
+    """Whether a paper was asked for anew, since the name or the representative changed after its date (R3.1.2)."""
+    if asked_since is None or kind is None or not kind.renewed_on_change:
+        return False
+    return paper.issued_on is None or paper.issued_on < asked_since
+
+
+def _outdated(paper: Document, kind: DocumentType, asked_since: date | None) -> Shortcoming | None:
+    if not is_outdated(paper, kind, asked_since):
+        return None
+    return Shortcoming(
+        f"documents.{paper.type}.issued_on",
+        "asked-anew",
+        f"客户名称或法定代表人已于 {asked_since} 变更,须提供该日及以后出具的{kind.zh}(issued_on)。",
+        f"Name or representative changed on {asked_since}: {kind.en} of that day or later is needed (issued_on).",
+    )
+
+
+def _without_file(form: Form, known: Known) -> Iterator[Shortcoming]:
+    """Papers whose digest is no file that was handed in: what is signed must be there to be looked at."""
+    payer = form.settlement_unit
+    listed = [(f"documents.{paper.type}", paper) for paper in form.documents]
+    listed += [(f"settlement_unit.documents.{paper.type}", paper) for paper in (payer.documents if payer else ())]
+    for field, paper in listed:
+        if known.files is not None and paper.file_digest not in known.files:
+            yield Shortcoming(
+                f"{field}.file_digest",
+                "file-missing",
+                "没有上传该文件,请先上传(POST /files),再填写其 digest。",
+                "There is no such file: hand it in first (POST /files), then give its digest.",
+            )
 
 
 def _misdated(paper: Document, kind: DocumentType, today: date) -> Shortcoming | None:

@@ -18,6 +18,7 @@ from kehu.contracts.vetting import (
 from kehu.deciding import Context
 from kehu.errors import KehuError
 from kehu.facts import Fact, RecordedFact
+from kehu.standing_in import Signature
 from kehu_vetting.customer_files.facts import CustomerFile
 from kehu_vetting.qualifications.chain import ROLES, check_may_sign
 from kehu_vetting.qualifications.decisions import policy_of, vetted
@@ -31,7 +32,7 @@ from kehu_vetting.qualifications.form import (
     Satisfaction,
     SettlementUnit,
 )
-from kehu_vetting.qualifications.requirements import Shortcoming, assess
+from kehu_vetting.qualifications.requirements import NOTHING_KNOWN, Known, Shortcoming, assess
 from kehu_vetting.sight import Sight, mask
 
 
@@ -48,6 +49,8 @@ class SignOffShown(BaseModel):
 
     step: Step
     signed_by: str
+    on_behalf_of: str | None = Field(description="For whom, where a delegate signed.")
+    shown_as: str = Field(description="B代A where a delegate signed.")
     signed_at: datetime
     bundle: int | None
     digest: str | None
@@ -74,6 +77,7 @@ class OutcomeShown(BaseModel):
     to_step: Step | None
     text: str
     by: str
+    on_behalf_of: str | None
     at: datetime
 
 
@@ -179,7 +183,7 @@ def describe(
     *,
     seen: Sight,
     open_incidents: int,
-    payer_papers: Sequence[Document] = (),
+    known: Known = NOTHING_KNOWN,
 ) -> QualificationShown:
     """A qualification as somebody sees it.
 
@@ -190,10 +194,10 @@ def describe(
         context: who asks, when, and the list of papers in force.
         seen: how much of it they see.
         open_incidents: of the customer's credit.
-        payer_papers: what is known already of the payer that F1 names.
+        known: beside F1, for what it lacks.
 
     """
-    found = assess(state.form, vetted(file), policy_of(context), context.today, payer_papers)
+    found = assess(state.form, vetted(file), policy_of(context), context.today, known)
     bundle = state.bundle
     return QualificationShown(
         qualification=state.id,
@@ -250,6 +254,8 @@ def _sign_offs(history: Sequence[RecordedFact[Fact]], state: Qualification) -> l
                 SignOffShown(
                     step=fact.step,
                     signed_by=fact.signed_by,
+                    on_behalf_of=fact.on_behalf_of,
+                    shown_as=str(Signature(fact.signed_by, fact.on_behalf_of)),
                     signed_at=recorded.occurred_at,
                     bundle=fact.bundle,
                     digest=fact.digest,
@@ -287,8 +293,17 @@ def _outcomes(recorded: RecordedFact[Fact]) -> list[OutcomeShown]:
             what, step, to_step, text = "withdrawn", None, None, fact.reason
         case _:
             return []
-    by, at = recorded.actor, recorded.occurred_at
-    return [OutcomeShown(what=what, step=step, to_step=to_step, text=text, by=by, at=at)]
+    return [
+        OutcomeShown(
+            what=what,
+            step=step,
+            to_step=to_step,
+            text=text,
+            by=recorded.actor,
+            on_behalf_of=getattr(fact, "on_behalf_of", None),
+            at=recorded.occurred_at,
+        )
+    ]
 
 
 def _agreement(state: Qualification, seen: Sight) -> AgreementShown | None:

@@ -18,6 +18,7 @@ from kehu.contracts.vetting import (
 from kehu.deciding import Actor, Context, Decision
 from kehu.errors import Forbidden, Invalid, Refused
 from kehu.facts import Fact
+from kehu.standing_in import Signature
 from kehu_vetting.customer_files.facts import CustomerFile
 from kehu_vetting.qualifications.chain import NAMES, check_may_sign, refuse_departing
 from kehu_vetting.qualifications.decisions import check_still_as_vetted, known_file, refuse_expired, release
@@ -83,7 +84,7 @@ def pass_step(command: PassStep, state: Qualification, context: Context) -> Deci
             clause="R3.1.3",
             code="not-a-step",
         )
-    check_may_sign(command.step, context.actor, state, file.department, in_absence=command.in_absence)
+    by = check_may_sign(command.step, context.actor, state, file.department, in_absence=command.in_absence)
     bundle = _check_turn(command.step, state)
     if command.digest != bundle.digest:
         raise Refused(
@@ -102,19 +103,21 @@ def pass_step(command: PassStep, state: Qualification, context: Context) -> Deci
         department=file.department,
         step=command.step,
         next_step=ORDER[ORDER.index(command.step) + 1],
-        signed_by=context.actor.id,
+        signed_by=by.signed_by,
+        on_behalf_of=by.on_behalf_of,
         bundle=bundle.number,
         digest=bundle.digest,
         in_absence=command.in_absence,
     )
-    facts: list[Fact] = [*_findings(command.step, command.findings, state, context.actor), passed]
+    facts: list[Fact] = [*_findings(command.step, command.findings, state, by), passed]
     if command.step is Step.GENERAL_MANAGER:
         facts.append(
             QualificationApproved(
                 qualification=state.id,
                 customer=state.customer,
                 department=file.department,
-                approved_by=context.actor.id,
+                approved_by=by.signed_by,
+                on_behalf_of=by.on_behalf_of,
                 submitted_by=state.submitted_by,
                 approved_on=context.today,
             )
@@ -125,7 +128,7 @@ def pass_step(command: PassStep, state: Qualification, context: Context) -> Deci
 def return_qualification(command: ReturnQualification, state: Qualification, context: Context) -> Decision:
     """Give it back; what was signed from there on has to be signed again."""
     file = known_file(context.gathered)
-    check_may_sign(command.step, context.actor, state, file.department)
+    by = check_may_sign(command.step, context.actor, state, file.department)
     _check_turn(command.step, state)
     if command.to_step is not None and ORDER.index(command.to_step) >= ORDER.index(command.step):
         raise Invalid(
@@ -149,14 +152,15 @@ def return_qualification(command: ReturnQualification, state: Qualification, con
         to_step=command.to_step,
         remarks="\n".join(_sentence(remark) for remark in command.remarks),
         submitted_by=state.submitted_by,
+        on_behalf_of=by.on_behalf_of,
     )
-    return Decision([*_findings(command.step, command.remarks, state, context.actor), returned])
+    return Decision([*_findings(command.step, command.remarks, state, by), returned])
 
 
 def reject_qualification(command: RejectQualification, state: Qualification, context: Context) -> Decision:
     """Refuse it for good; another one may be begun."""
     file = known_file(context.gathered)
-    check_may_sign(command.step, context.actor, state, file.department)
+    by = check_may_sign(command.step, context.actor, state, file.department)
     _check_turn(command.step, state)
     rejected = QualificationRejected(
         qualification=state.id,
@@ -165,6 +169,7 @@ def reject_qualification(command: RejectQualification, state: Qualification, con
         step=command.step,
         reason=command.reason,
         submitted_by=state.submitted_by,
+        on_behalf_of=by.on_behalf_of,
     )
     return Decision([rejected], [release(state)])
 
@@ -184,6 +189,14 @@ def sign_agreement(command: SignAgreement, state: Qualification, context: Contex
     check_still_as_vetted(state, file)
     refuse_expired(state, context)
     _check_dates(command, state.approved_on, context.today)
+    files = context.gathered.files
+    if files is not None and command.file_digest not in files:
+        raise Invalid(
+            "没有上传该协议文件,请先上传(POST /files),再填写其 digest。",
+            "There is no such file of the agreement: hand it in first (POST /files), then give its digest.",
+            clause="R3.1.3",
+            code="file-missing",
+        )
     if not context.gathered.signatory_known:
         raise Invalid(
             "我方签署人不在员工名册中,请核对。",
@@ -252,7 +265,7 @@ def _check_turn(step: Step, state: Qualification) -> Bundle:
     return state.bundle
 
 
-def _findings(step: Step, findings: Sequence[Finding], state: Qualification, actor: Actor) -> list[Fact]:
+def _findings(step: Step, findings: Sequence[Finding], state: Qualification, by: Signature) -> list[Fact]:
     if not findings or state.bundle is None:
         return []
     noted = FindingsNoted(
@@ -261,7 +274,8 @@ def _findings(step: Step, findings: Sequence[Finding], state: Qualification, act
         step=step,
         bundle=state.bundle.number,
         findings=tuple(findings),
-        noted_by=actor.id,
+        noted_by=by.signed_by,
+        on_behalf_of=by.on_behalf_of,
     )
     return [noted]
 

@@ -66,7 +66,9 @@ async def _form_changed(connection: Connection, recorded: RecordedFact[FormChang
 
 
 async def _finance_noted(connection: Connection, recorded: RecordedFact[FinanceFactsNoted]) -> None:
-    await _acted(connection, recorded.fact.qualification, recorded.fact.noted_by, Step.FINANCE)
+    fact = recorded.fact
+    for person in {fact.noted_by, fact.on_behalf_of or fact.noted_by}:
+        await _acted(connection, fact.qualification, person, Step.FINANCE)
 
 
 async def _frozen(connection: Connection, recorded: RecordedFact[BundleFrozen]) -> None:
@@ -90,7 +92,8 @@ async def _passed(connection: Connection, recorded: RecordedFact[QualificationSt
     fact = recorded.fact
     await _move(connection, recorded, Status.IN_REVIEW, fact.next_step)
     acted_as = fact.step.value if fact.in_absence is None else _IN_ABSENCE
-    await _acted(connection, fact.qualification, fact.signed_by, acted_as)
+    for person in {fact.signed_by, fact.on_behalf_of or fact.signed_by}:
+        await _acted(connection, fact.qualification, person, acted_as)
 
 
 async def _approved(connection: Connection, recorded: RecordedFact[QualificationApproved]) -> None:
@@ -153,13 +156,14 @@ WHERE ($1::text IS NULL OR q.qualification < $1)
   AND ($7::text IS NULL OR c.department = $7)
   AND (NOT $8 OR (q.status IN ('draft', 'returned', 'approved') AND c.owner = $4)
     OR (q.status = 'in_review'
-        AND EXISTS (SELECT FROM unnest($9::text[], $10::text[]) AS mine (step, department)
-                    WHERE mine.step = q.step AND mine.department IN ('', c.department))
-        AND NOT EXISTS (SELECT FROM qualification_people p
-                        WHERE p.qualification = q.qualification AND p.person = $4 AND p.acted_as <> q.step
-                          AND NOT (p.acted_as = 'registration_in_absence'
-                                   AND q.step IN ('registration', 'general_manager')))))
-ORDER BY q.qualification DESC LIMIT $11
+        AND EXISTS (SELECT FROM unnest($9::text[], $10::text[], $11::text[]) AS mine (step, department, principal)
+                    WHERE mine.step = q.step AND mine.department IN ('', c.department)
+                      AND NOT EXISTS (SELECT FROM qualification_people p
+                                      WHERE p.qualification = q.qualification AND p.person IN ($4, mine.principal)
+                                        AND p.acted_as <> q.step
+                                        AND NOT (p.acted_as = 'registration_in_absence'
+                                                 AND q.step IN ('registration', 'general_manager'))))))
+ORDER BY q.qualification DESC LIMIT $12
 """
 # Uses qualifications_customer.
 _LAST_OF_CUSTOMER = "SELECT max(qualification) FROM qualifications WHERE customer = $1"
@@ -190,8 +194,9 @@ async def list_qualifications(
         filters.step,
         filters.department,
         filters.waiting,
-        [step for step, _ in steps],
-        [department for _, department in steps],
+        [step for step, _, _ in steps],
+        [department for _, department, _ in steps],
+        [principal for _, _, principal in steps],
         limit,
     )
 
@@ -202,12 +207,15 @@ async def last_of_customer(pool: asyncpg.Pool, customer: str) -> str | None:
     return found
 
 
-def _steps(actor: Actor) -> list[tuple[str, str]]:
-    """The steps that are theirs to sign, each with its department, or an empty text for any."""
+def _steps(actor: Actor) -> list[tuple[str, str, str]]:
+    """The steps that are theirs to sign, each with its department (empty for any) and for whom they would (B代A)."""
+    entitled = [(actor.id, actor.grants, frozenset[str]())]
+    entitled += [(mandate.principal, mandate.grants, mandate.steps) for mandate in actor.mandates]
     return [
-        (step.value, grant.department or "")
+        (step.value, grant.department or "", person)
+        for person, grants, steps in entitled
         for step, roles in ROLES.items()
-        if step is not Step.AGREEMENT
-        for grant in actor.grants
+        if step is not Step.AGREEMENT and (person == actor.id or f"qualification:{step.value}" in steps)
+        for grant in grants
         if grant.role in roles
     ]

@@ -13,7 +13,7 @@ from kehu.http import Acting, Answer, Editing, StreamId
 from kehu_vetting.bodies import Body, Code, Text
 from kehu_vetting.customer_files.finding import find_customer, load_file
 from kehu_vetting.qualifications.decisions import policy_of
-from kehu_vetting.qualifications.requirements import ends, is_over
+from kehu_vetting.qualifications.requirements import ends, is_outdated, is_over
 from kehu_vetting.settlement_units.finding import find_unit, load_unit
 from kehu_vetting.sight import check_visible
 from kehu_vetting.standing import decisions
@@ -26,6 +26,12 @@ router = APIRouter(tags=["standing"])
 
 class UnlinkBody(Body):
     """Why the payer pays for this customer no longer."""
+
+    reason: Text
+
+
+class SuspendBody(Body):
+    """Why the customer may place no new orders, or may again."""
 
     reason: Text
 
@@ -48,6 +54,7 @@ class PaperShown(BaseModel):
     issuer: str
     last_day: date | None
     over: bool
+    asked_anew: bool = Field(description="Name or representative has changed since: a newer one is to be handed in.")
     suspends: bool = Field(description="What its end does: bar new orders, or only warn.")
     file_digest: str
 
@@ -113,6 +120,7 @@ async def show_standing(
             issuer=paper.issuer,
             last_day=ends(paper, kind),
             over=is_over(paper, kind, context.today),
+            asked_anew=is_outdated(paper, kind, basis.file.account_asked_since),
             suspends=kind is not None and kind.on_expiry == "suspends",
             file_digest=paper.file_digest,
         )
@@ -154,6 +162,32 @@ async def show_standing(
             )
             for one in standing.agreements
         ],
+    )
+
+
+@router.post("/customers/{customer}/suspend")
+async def suspend_customer(customer: StreamId, body: SuspendBody, request: Editing) -> Answer:
+    """Bar new orders and increases by hand; paid batches still ship (R3.2.1). The manager or finance does."""
+    customer = await find_customer(request, customer)
+    command = decisions.SuspendCustomer(body.reason)
+    return await request.handle(
+        STANDINGS,
+        customer,
+        partial(decisions.suspend_customer, command),
+        gathered=await load_file(request, customer),
+    )
+
+
+@router.post("/customers/{customer}/lift-suspension")
+async def lift_suspension(customer: StreamId, body: SuspendBody, request: Editing) -> Answer:
+    """Lift what was barred by hand. The manager or finance does, with a reason."""
+    customer = await find_customer(request, customer)
+    command = decisions.LiftSuspension(body.reason)
+    return await request.handle(
+        STANDINGS,
+        customer,
+        partial(decisions.lift_suspension, command),
+        gathered=await load_file(request, customer),
     )
 
 

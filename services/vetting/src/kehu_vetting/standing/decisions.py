@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from kehu.contracts.trade import SettlementUnitLinked, SettlementUnitUnlinked
-from kehu.contracts.vetting import QualificationRestored
+from kehu.contracts.vetting import QualificationRestored, QualificationSuspended
 from kehu.deciding import Actor, Context, Decision
 from kehu.errors import Forbidden, Invalid, NotFound, Refused
 from kehu.facts import Fact
 from kehu_vetting.customer_files.facts import CustomerFile
 from kehu_vetting.qualifications.form import Document, VettedCustomer
+from kehu_vetting.qualifications.required_documents import THREE_PARTY_AGREEMENT
 from kehu_vetting.qualifications.requirements import RequiredDocuments, expired
-from kehu_vetting.standing.facts import BarLifted, PapersTaken, Standing
+from kehu_vetting.qualifications.requirements import ends as ends_on
+from kehu_vetting.standing.facts import BarLifted, CustomerBarred, EndNoted, PapersTaken, Standing
+
+#: The cause of a bar that people raised.
+BY_HAND = "by_hand"
+#: What ends when the agreement does, and the cause of the bar that follows *(default)*.
+AGREEMENT = "agreement"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,20 @@ class UnlinkPayer:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class SuspendCustomer:
+    """It may place no new orders."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiftSuspension:
+    """It may again."""
+
+    reason: str
+
+
 def take_papers(command: TakePapers, state: Standing, policy: RequiredDocuments, context: Context) -> list[Fact]:
     """Put passed papers in force; those that renew expired ones lift what their expiry had barred (R3.1.2)."""
     taken = PapersTaken(
@@ -59,16 +81,43 @@ def take_papers(command: TakePapers, state: Standing, policy: RequiredDocuments,
     )
     kept: Iterable[Document] = () if command.whole else state.papers.values()
     in_force = {paper.type: paper for paper in (*kept, *command.papers)}
+    ends = [
+        fact
+        for paper in command.papers
+        if paper.type != THREE_PARTY_AGREEMENT
+        for fact in note_end(state, command.customer, paper.type, ends_on(paper, policy.type(paper.type)), policy)
+    ]
+    dropped = [] if not command.whole else [what for what in state.ends if _is_paper(what) and what not in in_force]
+    ends += [EndNoted(customer=command.customer, what=what, last_day=None, tell_on=None) for what in dropped]
     still = {f"document:{kind}" for kind, paper in in_force.items() if expired([paper], policy, context.today)}
     gone = [cause for cause in state.bars if cause.startswith("document:") and cause not in still]
-    return [taken, *lift(gone, state, command.department, context)]
+    return [taken, *ends, *lift(gone, state, command.department, context)]
 
 
-def lift(causes: Iterable[str], state: Standing, department: str, context: Context) -> list[Fact]:
+def note_end(
+    state: Standing, customer: str, what: str, last_day: date | None, policy: RequiredDocuments
+) -> list[EndNoted]:
+    """Plan what is told of an end, ahead and on its last day; nothing where that is planned already."""
+    end = state.ends.get(what)
+    if last_day == (end.last_day if end else None):
+        return []
+    tell_on = last_day - timedelta(days=policy.told_days_before) if last_day else None
+    return [EndNoted(customer=customer, what=what, last_day=last_day, tell_on=tell_on)]
+
+
+def _is_paper(what: str) -> bool:
+    return what != AGREEMENT and not what.startswith("payer:")
+
+
+def lift(
+    causes: Iterable[str], state: Standing, department: str, context: Context, reason: str | None = None
+) -> list[Fact]:
     """What says that reasons against new orders have gone; with the last of them the customer may order again."""
     gone = [cause for cause in causes if cause in state.bars]
-    facts: list[Fact] = [BarLifted(customer=state.customer, cause=cause, lifted_by=context.actor.id) for cause in gone]
-    if gone and set(state.bars) <= set(gone):
+    facts: list[Fact] = [
+        BarLifted(customer=state.customer, cause=cause, lifted_by=context.actor.id, reason=reason) for cause in gone
+    ]
+    if gone and set(state.bars) <= set(gone) and state.active_since is not None:
         facts.append(
             QualificationRestored(
                 customer=state.customer, qualification=state.qualification, department=department or state.department
@@ -77,7 +126,7 @@ def lift(causes: Iterable[str], state: Standing, department: str, context: Conte
     return facts
 
 
-def link(customer: str, command: Link, state: Standing) -> list[Fact]:
+def link(customer: str, command: Link, state: Standing, policy: RequiredDocuments) -> list[Fact]:
     """Link a payer with the customer, or say its link anew; nothing where that is what it is already."""
     agreement = command.agreement
     linked = SettlementUnitLinked(
@@ -95,7 +144,9 @@ def link(customer: str, command: Link, state: Standing) -> list[Fact]:
         linked.valid_until,
     )
     is_default = state.default_unit == command.unit
-    return [] if same and (is_default or not linked.default) else [linked]
+    if same and (is_default or not linked.default):
+        return []
+    return [linked, *note_end(state, customer, f"payer:{command.unit}", linked.valid_until, policy)]
 
 
 def choose_default(unit: str, state: Standing, context: Context) -> Decision:
@@ -127,6 +178,65 @@ def unlink_payer(command: UnlinkPayer, state: Standing, context: Context) -> Dec
     if not command.reason.strip():
         raise Invalid("解除须写明原因。", "Ending a link takes a reason.", clause="R3.1.1", code="reason-missing")
     return Decision([SettlementUnitUnlinked(unit=command.unit, customer=state.customer, reason=command.reason.strip())])
+
+
+def suspend_customer(command: SuspendCustomer, state: Standing, context: Context) -> Decision:
+    """Bar a customer's new orders and increases by hand. The department's manager or finance does, with a reason."""
+    file = _known(context.gathered)
+    _check_may_tend(context.actor, file, owner=False)
+    if not command.reason.strip():
+        raise Invalid("停用须写明原因。", "Suspending takes a reason.", clause="R3.2.1", code="reason-missing")
+    if state.active_since is None:
+        raise Refused(
+            "该客户尚未成为代理商或有效客户,没有可停止的订单。",
+            "This customer is not active: it orders nothing that could be stopped.",
+            clause="R3.2.1",
+            code="not-active",
+        )
+    if BY_HAND in state.bars:
+        raise Refused(
+            "该客户已停止新订单。", "This customer is suspended already.", clause="R3.2.1", code="already-suspended"
+        )
+    return Decision(bar(state, {BY_HAND: command.reason.strip()}, context))
+
+
+def lift_suspension(command: LiftSuspension, state: Standing, context: Context) -> Decision:
+    """Lift what was barred by hand; papers and agreements that have ended go on barring until they are renewed."""
+    file = _known(context.gathered)
+    _check_may_tend(context.actor, file, owner=False)
+    if not command.reason.strip():
+        raise Invalid("恢复须写明原因。", "Lifting it takes a reason.", clause="R3.2.1", code="reason-missing")
+    if BY_HAND not in state.bars:
+        raise Refused(
+            "该客户没有被人工停止。证件或协议到期的,须换新证或续签。",
+            "Nobody has suspended this customer by hand. Ended papers and agreements have to be renewed.",
+            clause="R3.2.1",
+            code="not-suspended",
+        )
+    return Decision(lift([BY_HAND], state, file.department, context, command.reason.strip()))
+
+
+def bar(state: Standing, causes: Mapping[str, str], context: Context) -> list[Fact]:
+    """What says that new orders are barred, and why; told to others once the customer is active."""
+    facts: list[Fact] = [
+        CustomerBarred(customer=state.customer, cause=cause, reason=reason, barred_by=context.actor.id)
+        for cause, reason in causes.items()
+    ]
+    if facts and state.active_since is not None:
+        facts.append(suspended(state, causes))
+    return facts
+
+
+def suspended(state: Standing, causes: Mapping[str, str]) -> QualificationSuspended:
+    """What others hear of it."""
+    papers = tuple(cause.removeprefix("document:") for cause in causes if cause != BY_HAND)
+    return QualificationSuspended(
+        customer=state.customer,
+        qualification=state.qualification,
+        department=state.department,
+        documents=papers,
+        reason=";".join(causes.values()),
+    )
 
 
 def _payer(unit: str, state: Standing) -> Any:

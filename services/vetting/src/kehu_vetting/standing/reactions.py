@@ -1,15 +1,27 @@
-"""Activation and agreement, from this service's own log, and existing customers that the registry took over."""
+"""What this service's own log and the registry say that changes how a customer stands."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from kehu.contracts.customers import CustomerTakenOver
-from kehu.contracts.vetting import AgentActivated, AgreementSigned
+from kehu.contracts.vetting import AgentActivated, AgreementSigned, DocumentRenewalDue, QualificationSubmitted
 from kehu.deciding import Context, Decision
 from kehu.facts import Fact, RecordedFact
 from kehu.service import Reaction
-from kehu_vetting.standing.facts import STANDINGS, ActivationNoted, AgreementNoted, Standing
+from kehu_vetting.customer_files.facts import CustomerNoted
+from kehu_vetting.qualifications.required_documents import POLICY_NAME
+from kehu_vetting.qualifications.requirements import RequiredDocuments, is_outdated
+from kehu_vetting.standing.decisions import AGREEMENT, lift, note_end, suspended
+from kehu_vetting.standing.facts import (
+    STANDINGS,
+    ActivationNoted,
+    AgreementNoted,
+    FileNoted,
+    ReviewDoubted,
+    ReviewNoted,
+    Standing,
+)
 
 REGISTRY = "customer-registry"
 #: Facts of this service's own, from its own log.
@@ -17,42 +29,46 @@ VETTING = "vetting"
 
 
 def note_activation(recorded: RecordedFact[AgentActivated], state: Standing, context: Context) -> Decision:
-    """It may order from now on (R3.1.3)."""
-    del state, context
+    """It may order from now on (R3.1.3); what has ended meanwhile bars it from the start."""
+    del context
     fact = recorded.fact
-    return Decision(
-        [
-            ActivationNoted(
-                customer=fact.customer,
-                qualification=fact.qualification,
-                department=fact.department,
-                active_since=fact.activated_on,
-            )
-        ]
+    activation = ActivationNoted(
+        customer=fact.customer,
+        qualification=fact.qualification,
+        department=fact.department,
+        active_since=fact.activated_on,
     )
+    active = STANDINGS.evolve(state, activation)
+    barred = [suspended(active, state.bars)] if state.bars and state.active_since is None else []
+    return Decision([activation, *barred])
 
 
 def note_agreement(recorded: RecordedFact[AgreementSigned], state: Standing, context: Context) -> Decision:
     """The agreement and its last day (R3.1.3)."""
-    del state, context
     fact = recorded.fact
-    return Decision(
-        [
-            AgreementNoted(
-                customer=fact.customer,
-                qualification=fact.qualification,
-                file_digest=fact.file_digest,
-                signed_on=fact.signed_on,
-                valid_from=fact.valid_from,
-                valid_until=fact.valid_until,
-            )
-        ]
+    noted = AgreementNoted(
+        customer=fact.customer,
+        qualification=fact.qualification,
+        file_digest=fact.file_digest,
+        signed_on=fact.signed_on,
+        valid_from=fact.valid_from,
+        valid_until=fact.valid_until,
     )
+    return Decision(agree(noted, state, context))
+
+
+def agree(noted: AgreementNoted, state: Standing, context: Context) -> list[Fact]:
+    """An agreement and what it plans: its end is told, and where it covers today the former one's end bars no more."""
+    after = STANDINGS.evolve(state, noted)
+    last = after.agreement_end(context.today)
+    ends = note_end(state, noted.customer, AGREEMENT, last.valid_until if last else None, _policy(context))
+    covered = any(one.covers(context.today) for one in after.agreements)
+    lifted = lift([AGREEMENT], state, state.department, context) if covered else []
+    return [noted, *ends, *lifted]
 
 
 def note_taken_over(recorded: RecordedFact[CustomerTakenOver], state: Standing, context: Context) -> Decision:
     """An existing customer counts as it stood: active, under the agreement that it had (R4.3)."""
-    del context
     fact = recorded.fact
     if fact.active_since is None:
         return Decision()
@@ -65,17 +81,64 @@ def note_taken_over(recorded: RecordedFact[CustomerTakenOver], state: Standing, 
         )
     ]
     if fact.agreement_signed_on and fact.agreement_digest:
+        noted = AgreementNoted(
+            customer=fact.customer,
+            qualification=None,
+            file_digest=fact.agreement_digest,
+            signed_on=fact.agreement_signed_on,
+            valid_from=fact.agreement_signed_on,
+            valid_until=fact.agreement_valid_until,
+        )
+        facts += agree(noted, STANDINGS.fold(facts, state), context)
+    return Decision(facts)
+
+
+def note_file(recorded: RecordedFact[CustomerNoted], state: Standing, context: Context) -> Decision:
+    """Whom to tell; and a changed vetted field: open sign-offs are in doubt, account information is asked anew."""
+    fact = recorded.fact
+    if (fact.department, fact.owner, fact.changes) == (None, None, None):
+        return Decision()
+    noted = FileNoted(
+        customer=fact.customer,
+        department=fact.department,
+        owner=fact.owner,
+        changes=fact.changes,
+        account_asked_since=fact.account_asked_since,
+    )
+    facts: list[Fact] = [noted]
+    if fact.changes is not None and state.review is not None:
+        facts.append(ReviewDoubted(customer=fact.customer, qualification=state.review, changes=fact.changes))
+    policy, since = _policy(context), fact.account_asked_since
+    outdated = tuple(
+        sorted(kind for kind, paper in state.papers.items() if is_outdated(paper, policy.type(kind), since))
+    )
+    if since is not None and state.active_since is not None and outdated:
         facts.append(
-            AgreementNoted(
+            DocumentRenewalDue(
                 customer=fact.customer,
-                qualification=None,
-                file_digest=fact.agreement_digest,
-                signed_on=fact.agreement_signed_on,
-                valid_from=fact.agreement_signed_on,
-                valid_until=fact.agreement_valid_until,
+                qualification=state.qualification,
+                department=state.department,
+                owner=state.owner,
+                documents=outdated,
+                since=since,
             )
         )
     return Decision(facts)
+
+
+def note_review(recorded: RecordedFact[QualificationSubmitted], state: Standing, context: Context) -> Decision:
+    """Which F1 a changed field would put in doubt; and one that changed before this was heard of (either order)."""
+    del context
+    fact = recorded.fact
+    facts: list[Fact] = [ReviewNoted(customer=fact.customer, qualification=fact.qualification)]
+    if state.changes:
+        facts.append(ReviewDoubted(customer=fact.customer, qualification=fact.qualification, changes=state.changes))
+    return Decision(facts)
+
+
+def _policy(context: Context) -> RequiredDocuments:
+    policy: RequiredDocuments = context.policies[POLICY_NAME]
+    return policy
 
 
 def _customer(recorded: RecordedFact[Any]) -> tuple[str]:
@@ -83,6 +146,8 @@ def _customer(recorded: RecordedFact[Any]) -> tuple[str]:
 
 
 REACTIONS = (
+    Reaction("note-file", CustomerNoted, VETTING, STANDINGS, _customer, note_file),
+    Reaction("note-review", QualificationSubmitted, VETTING, STANDINGS, _customer, note_review),
     Reaction("note-activation", AgentActivated, VETTING, STANDINGS, _customer, note_activation),
     Reaction("note-agreement", AgreementSigned, VETTING, STANDINGS, _customer, note_agreement),
     Reaction("note-taken-over", CustomerTakenOver, REGISTRY, STANDINGS, _customer, note_taken_over),
