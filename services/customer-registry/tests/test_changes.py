@@ -9,15 +9,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kehu.contracts.customers import Affiliation, Contact, CustomerChanged, CustomerKind, IdentityKind, OwnerAssigned
-from kehu.deciding import Actor
+from kehu.contracts.customers import (
+    Affiliation,
+    BankTax,
+    Contact,
+    CustomerChanged,
+    CustomerChangeProposed,
+    CustomerKind,
+    IdentityKind,
+    LegalRepresentative,
+    OwnerAssigned,
+)
+from kehu.contracts.staff import DelegableStep
+from kehu.deciding import Actor, Mandate
 from kehu.errors import Forbidden, Invalid, NotFound, Refused
 from kehu_customer_registry.dossiers import changes
-from kehu_customer_registry.dossiers.changes import AssignOwner, ChangeDossier, SetAffiliation
+from kehu_customer_registry.dossiers.changes import (
+    AssignOwner,
+    ChangeDossier,
+    DeclineChange,
+    PassChange,
+    SetAffiliation,
+)
+from kehu_customer_registry.dossiers.content import Nature
 from kehu_customer_registry.dossiers.decisions import missing
-from kehu_customer_registry.dossiers.facts import Nature, ParticularsChanged, Status
+from kehu_customer_registry.dossiers.facts import Dossier, ParticularsChanged, Status
 from kehu_customer_registry.testing import (
     AUDITOR,
+    CHIEF,
     CONTACT,
     CUSTOMER,
     EAST,
@@ -30,6 +49,7 @@ from kehu_customer_registry.testing import (
     STRANGER,
     USCC,
     WEST_MANAGER,
+    Case,
     archived,
     dossier,
 )
@@ -41,7 +61,7 @@ def test_the_salesperson_changes_the_region_at_once_and_says_when_it_happened() 
     case = archived()
     happened = NOW - timedelta(days=9)
     (changed,) = case.do(changes.change_dossier, SALES, ChangeDossier({"region": "江苏"}, occurred_on=happened))
-    assert changed == CustomerChanged(customer=CUSTOMER, region="江苏", occurred_on=happened)
+    assert changed == CustomerChanged(customer=CUSTOMER, region="江苏", occurred_on=happened, late=True)
     assert changed.occurred(NOW) == happened
     assert case.state.content.region == "江苏"
 
@@ -60,25 +80,102 @@ def test_contacts_are_replaced_as_a_whole_and_keep_their_ids() -> None:
         case.do(changes.change_dossier, SALES, ChangeDossier({"contacts": (strange,)}))
 
 
-@pytest.mark.parametrize(
-    "given_", [{"name": "新名称有限公司"}, {"kind": CustomerKind.DEALER}, {"identity": OTHER_USCC}]
-)
-def test_major_changes_are_the_managers(given_: dict[str, Any]) -> None:
-    case = archived()
-    for actor in (SALES, MARKET):
-        with pytest.raises(Forbidden, match="manager"):
-            case.do(changes.change_dossier, actor, ChangeDossier(given_))
-    (changed,) = case.do(changes.change_dossier, MANAGER, ChangeDossier(given_))
-    assert {name: getattr(changed, name) for name in given_} == given_
+@pytest.mark.parametrize(("days", "late"), [(0, False), (5, False), (6, True)])
+def test_a_change_is_late_after_the_fifth_day(days: int, late: bool) -> None:  # noqa: FBT001 - a parameter's value
+    command = ChangeDossier({"region": "江苏", "address": "南京市 1 号"}, occurred_on=NOW - timedelta(days=days))
+    changed, particulars = archived().do(changes.change_dossier, SALES, command)
+    assert (changed.late, particulars.late) == (late, late)
 
 
-def test_a_changed_identity_moves_the_claim() -> None:
+MAJOR: list[dict[str, Any]] = [
+    {"name": "新名称有限公司"},
+    {"kind": CustomerKind.DEALER},
+    {"identity": OTHER_USCC},
+    {"legal_representative": LegalRepresentative(person="p-9", name="赵一")},
+    {"bank_tax": BankTax(person="p-8", bank="工商银行杭州分行", account="1202021234567890123")},
+    {"owner": "helper"},
+]
+
+
+def proposed(given_: dict[str, Any], by: Actor = SALES) -> Case[Dossier]:
+    """An archived dossier with a major change that waits for the manager."""
     case = archived()
-    case.do(changes.change_dossier, MANAGER, ChangeDossier({"identity": OTHER_USCC}))
-    assert [(claim.value, claim.release) for claim in case.claims] == [
-        (f"uscc:{OTHER_USCC}", False),
-        (f"uscc:{USCC}", True),
-    ]
+    case.do(changes.change_dossier, by, ChangeDossier(given_, frozenset({"p-8", "p-9"}), change="x-1"))
+    return case
+
+
+@pytest.mark.parametrize("given_", MAJOR)
+def test_a_major_change_waits_for_the_manager_and_is_told_without_its_values(given_: dict[str, Any]) -> None:
+    case = proposed(given_)
+    before = archived().state
+    assert (case.state.content, case.state.owner) == (before.content, before.owner)
+    told = case.facts[-1]
+    assert isinstance(told, CustomerChangeProposed)
+    assert set(given_) <= set(told.fields)
+    for value in given_.values():
+        assert str(value) not in told.model_dump_json().replace(told.name, "")
+    facts = case.do(changes.pass_change, MANAGER, PassChange("x-1"))
+    assert [fact.change for fact in facts] == ["x-1"]
+    now = {**dict(case.state.content), "owner": case.state.owner}
+    assert {name: now[name] for name in given_} == given_
+    assert case.state.changes == {}
+
+
+def test_nobody_passes_their_own_change() -> None:
+    case = proposed({"name": "新名称有限公司"}, by=MANAGER)
+    with pytest.raises(Forbidden) as refused:
+        case.do(changes.pass_change, MANAGER, PassChange("x-1"))
+    assert refused.value.problem_code == "own-submission"
+    for other in (SALES, MARKET, WEST_MANAGER, AUDITOR):
+        with pytest.raises(Forbidden):
+            case.do(changes.pass_change, other, PassChange("x-1"))
+    (changed,) = case.do(changes.pass_change, CHIEF, PassChange("x-1"))
+    assert (changed.proposed_by, changed.passed_by) == ("manager", "chief")
+
+
+def test_a_delegate_is_barred_as_the_one_they_stand_in_for() -> None:
+    case = proposed({"name": "新名称有限公司"}, by=MANAGER)
+    mandate = Mandate("d-1", "manager", frozenset({DelegableStep.DOSSIER_CHANGE}), MANAGER.grants)
+    with pytest.raises(Forbidden) as refused:
+        case.do(changes.pass_change, Actor("deputy", mandates=(mandate,)), PassChange("x-1"))
+    assert refused.value.problem_code == "own-submission"
+    other = proposed({"name": "新名称有限公司"})
+    (changed,) = other.do(changes.pass_change, Actor("deputy", mandates=(mandate,)), PassChange("x-1"))
+    assert (changed.passed_by, changed.on_behalf_of) == ("deputy", "manager")
+
+
+def test_a_change_is_declined_with_remarks_or_taken_back() -> None:
+    for actor in (MANAGER, SALES):
+        case = proposed({"identity": OTHER_USCC})
+        (declined,) = case.do(changes.decline_change, actor, DeclineChange("x-1", "证照不清"))
+        assert (declined.remarks, declined.declined_by) == ("证照不清", actor.id)
+        assert [(claim.value, claim.release) for claim in case.claims] == [(f"uscc:{OTHER_USCC}", True)]
+        with pytest.raises(NotFound):
+            case.do(changes.pass_change, MANAGER, PassChange("x-1"))
+    with pytest.raises(Forbidden):
+        proposed({"identity": OTHER_USCC}).do(changes.decline_change, HELPER, DeclineChange("x-1", "不"))
+
+
+def test_a_second_change_of_the_same_field_waits_until_the_first_is_decided() -> None:
+    case = proposed({"name": "新名称有限公司"})
+    with pytest.raises(Refused) as refused:
+        case.do(changes.change_dossier, SALES, ChangeDossier({"name": "别的名称"}, change="x-2"))
+    assert refused.value.evidence == {"change": "x-1", "fields": ["name"]}
+    assert case.do(changes.change_dossier, SALES, ChangeDossier({"kind": CustomerKind.DEALER}, change="x-2"))
+
+
+def test_the_rest_holds_at_once_beside_a_major_change() -> None:
+    case = archived()
+    command = ChangeDossier({"region": "江苏", "name": "新名称有限公司"}, change="x-1")
+    case.do(changes.change_dossier, SALES, command)
+    assert (case.state.content.region, case.state.content.name) == ("江苏", archived().state.content.name)
+
+
+def test_a_changed_identity_is_held_from_the_proposal_on_and_the_old_one_given_back_when_passed() -> None:
+    case = proposed({"identity": OTHER_USCC})
+    assert [(claim.value, claim.release) for claim in case.claims] == [(f"uscc:{OTHER_USCC}", False)]
+    case.do(changes.pass_change, MANAGER, PassChange("x-1"))
+    assert [(claim.value, claim.release) for claim in case.claims] == [(f"uscc:{USCC}", True)]
     assert (case.state.content.identity_kind, case.state.content.identity) == (IdentityKind.USCC, OTHER_USCC)
 
 

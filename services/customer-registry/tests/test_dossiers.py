@@ -20,8 +20,9 @@ from kehu.deciding import Actor
 from kehu.errors import Forbidden, Invalid, NotFound, Refused
 from kehu_customer_registry.dossiers import changes, decisions, rights
 from kehu_customer_registry.dossiers.changes import ChangeDossier
+from kehu_customer_registry.dossiers.content import Nature
 from kehu_customer_registry.dossiers.decisions import DraftDossier, EditDossier, ReturnDossier, missing
-from kehu_customer_registry.dossiers.facts import DOSSIERS, Dossier, DossierDrafted, DossierEdited, Nature, Status
+from kehu_customer_registry.dossiers.facts import DOSSIERS, Dossier, DossierDrafted, DossierEdited, Status
 from kehu_customer_registry.dossiers.rights import Sight
 from kehu_customer_registry.testing import (
     ADMIN,

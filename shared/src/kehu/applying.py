@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from kehu.event_store import Connection
 from kehu.facts import RecordedFact
-from kehu.service import View
+from kehu.service import IndexKey, View
 
 _LOCK_SHARED = """
 SELECT pg_advisory_xact_lock_shared(lock) FROM (
@@ -49,7 +49,22 @@ async def view_lock_to_swap(connection: Connection, service: str, view: str) -> 
     await connection.execute(_LOCK_EXCLUSIVE, f"{service}/{view}")
 
 
-async def apply_facts(connection: Connection, views: Sequence[View], facts: Iterable[RecordedFact[Any]]) -> None:
+def no_index(purpose: str) -> bytes:
+    """For views without blind indexes.
+
+    Raises:
+        LookupError: a projection asks for the key of one all the same.
+
+    """
+    raise LookupError(f"No keyring is at hand for the blind index {purpose}.")
+
+
+async def apply_facts(
+    connection: Connection,
+    views: Sequence[View],
+    facts: Iterable[RecordedFact[Any]],
+    index_key: IndexKey = no_index,
+) -> None:
     """Fold facts into views, within the caller's transaction.
 
     What the projections `execute` is sent in few round trips: statements of one Kafka key stay in order, those of
@@ -60,15 +75,17 @@ async def apply_facts(connection: Connection, views: Sequence[View], facts: Iter
         connection: in a transaction, under `view_lock`, with the views' tables on its search path.
         views: where each fact goes; views that do not know its type are left out.
         facts: in order.
+        index_key: for what they write as a blind index.
 
     """
     statements = _Statements(connection)
     for recorded in facts:
         for view in views:
-            apply = view.apply.get(type(recorded.fact))
-            if apply is not None:
-                statements.of((view.name, recorded.key))
+            statements.of((view.name, recorded.key))
+            if apply := view.apply.get(type(recorded.fact)):
                 await apply(cast("Connection", statements), recorded)
+            if indexed := view.indexed.get(type(recorded.fact)):
+                await indexed(cast("Connection", statements), recorded, index_key)
     await statements.flush()
 
 

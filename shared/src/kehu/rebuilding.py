@@ -220,7 +220,7 @@ class _Topic:
         self._store: EventStore = running.store
         self._source = view.source
         self._types = [
-            f"kehu.{fact.__name__}.v{version}" for fact in view.apply for version in range(1, fact.schema_version + 1)
+            f"kehu.{fact.__name__}.v{version}" for fact in view.facts for version in range(1, fact.schema_version + 1)
         ]
         self._service = running.service.name
         #: As the consumer calls itself in its inbox (see kehu.parking).
@@ -352,7 +352,7 @@ class _Rebuild:
         applying: asyncio.Task[None] | None = None
         try:
             async for rows in pages:
-                facts = await self._running.codec.decode([row for row in rows if folds(self._view.apply, row.type)])
+                facts = await self._running.codec.decode([row for row in rows if folds(self._view.facts, row.type)])
                 if applying is not None:
                     await applying
                 applying = asyncio.create_task(self._apply_page(facts, len(rows)))
@@ -380,7 +380,7 @@ class _Rebuild:
             await connection.execute(
                 f"SET LOCAL search_path = {self._service.rebuild_schema}; SET LOCAL synchronous_commit = off"
             )
-            await apply_facts(connection, [self._view], facts)
+            await apply_facts(connection, [self._view], facts, self._running.keyring.index_key)
 
     async def _name_the_fact(self, facts: Sequence[RecordedFact[Fact]], error: Exception) -> None:
         for fact in facts:

@@ -225,7 +225,7 @@ class FactEffects:
         """Fold the facts into the views."""
         if plan.facts and self._views:
             await view_lock(connection, self._service.name, *(view.name for view in self._views))
-            await apply_facts(connection, self._views, plan.facts)
+            await apply_facts(connection, self._views, plan.facts, self._codec.index_key)
 
 
 class InboundEffects:

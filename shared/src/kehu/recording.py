@@ -63,6 +63,10 @@ class Codec:
         self.types = types
         self._keyring = keyring
 
+    def index_key(self, purpose: str) -> bytes:
+        """The key of a blind index for a purpose (`kehu.privacy.Keyring.index_key`)."""
+        return self._keyring.index_key(purpose)
+
     async def encode(self, items: Sequence[Unrecorded]) -> list[NewFact]:
         """Rows for the store. May create keys of persons seen for the first time, in a transaction of its own."""
         sealed = await self._keyring.seal([(item.stream, item.fact) for item in items])

@@ -52,6 +52,9 @@ class Reaction:
 
 
 Apply = Callable[["Connection", RecordedFact[Any]], Awaitable[None]]
+#: The key of a blind index for a purpose (`kehu.privacy.Keyring.index_key`).
+IndexKey = Callable[[str], bytes]
+IndexedApply = Callable[["Connection", RecordedFact[Any], IndexKey], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class View:
         apply: per fact type, one statement or a few, with unqualified table names (a rebuild runs the same functions
             with another schema in front of the search path). The rows must not depend on how facts of different
             Kafka keys interleave.
+        indexed: the same, for projections that write personal values as a blind index.
 
     """
 
@@ -72,6 +76,12 @@ class View:
     source: str
     tables: tuple[str, ...]
     apply: Mapping[type[Fact], Apply]
+    indexed: Mapping[type[Fact], IndexedApply] = field(default_factory=dict[type[Fact], IndexedApply])
+
+    @property
+    def facts(self) -> tuple[type[Fact], ...]:
+        """Every fact that it is folded from."""
+        return tuple(dict.fromkeys((*self.apply, *self.indexed)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +216,7 @@ class Service:
                 wanted.setdefault(reaction.source, set()).add(reaction.on)
         for view in self.each("views"):
             if view.source not in (OWN_LOG, self.name):
-                wanted.setdefault(view.source, set()).update(view.apply)
+                wanted.setdefault(view.source, set()).update(view.facts)
         return wanted
 
 

@@ -75,7 +75,7 @@ class _CursorMovedError(Exception):
 
 def _parts(service: Service) -> list[_Part]:
     parts = [
-        _Part(view_cursor(view.name), tuple(view.apply), PAGE, view=view)
+        _Part(view_cursor(view.name), view.facts, PAGE, view=view)
         for view in service.each("views")
         if view.source in (OWN_LOG, service.name)
     ]
@@ -276,7 +276,7 @@ class Follower:
             views = [part.view for part in parts if part.view]
             await view_lock(connection, self._service.name, *(view.name for view in views))
             await self._hold_cursors(connection, parts, at)
-            await apply_facts(connection, views, facts)
+            await apply_facts(connection, views, facts, self._codec.index_key)
             await plan(connection, [part.schedule for part in parts if part.schedule], facts)
             await connection.execute(
                 'UPDATE view_cursors SET tx = $2, "position" = $3, stopped_at = NULL, stopped_by = NULL, error = NULL'

@@ -9,9 +9,11 @@ from kehu.policy_api import policy_router
 from kehu.service import Feature, Service, migrations_beside
 from kehu_customer_registry.delegations import api as delegations_api
 from kehu_customer_registry.dossiers import api as dossiers_api
-from kehu_customer_registry.dossiers import register
+from kehu_customer_registry.dossiers import changes_api, duplicates_api, register, taking_over_api, tasks
 from kehu_customer_registry.dossiers.attachments import may_read_file
 from kehu_customer_registry.dossiers.facts import DOSSIERS
+from kehu_customer_registry.dossiers.policy import DOSSIER_KEEPING
+from kehu_customer_registry.dossiers.resembling import RESEMBLING
 from kehu_customer_registry.dossiers.views import REGISTER
 from kehu_customer_registry.staff import api as staff_api
 from kehu_customer_registry.staff.bootstrap import appoint_first_admins
@@ -51,7 +53,12 @@ service = Service(
         ),
         Feature("delegations", router=delegations_api.router),
         Feature("policies", router=policy_router()),
+        # Before the dossiers: /dossiers/duplicates is no dossier's id.
+        Feature("duplicates", views=[RESEMBLING], router=duplicates_api.router),
+        Feature("tasks", views=[tasks.TASKS], router=tasks.router),
         Feature("dossiers", categories=[DOSSIERS], router=dossiers_api.router),
+        Feature("changes", policies=[DOSSIER_KEEPING], router=changes_api.router),
+        Feature("take-over", router=taking_over_api.router),
         Feature("register", views=[REGISTER], router=register.router),
         Feature(
             "volumes",

@@ -16,8 +16,10 @@ from kehu.escalating import ESCALATION
 from kehu.event_store import Claim, Taken
 from kehu.facts import Fact
 from kehu_customer_registry.dossiers import decisions
+from kehu_customer_registry.dossiers.content import Nature
 from kehu_customer_registry.dossiers.decisions import DraftDossier, SalesForce
-from kehu_customer_registry.dossiers.facts import DOSSIERS, Dossier, Nature
+from kehu_customer_registry.dossiers.facts import DOSSIERS, Dossier
+from kehu_customer_registry.dossiers.policy import DOSSIER_KEEPING
 from kehu_customer_registry.staff.decisions import KEY_ROLES
 from kehu_customer_registry.staff.facts import STAFF, StaffMember
 from kehu_customer_registry.verification.policy import VERIFYING
@@ -31,7 +33,7 @@ NUMBER = "K000001"
 EAST, WEST = "east", "west"
 USCC = "91110000600037341L"
 OTHER_USCC = "9144030071526726XG"
-POLICIES = {kind.name: kind.initial for kind in (KEY_ROLES, ESCALATION, VOLUME_REPORTING, VERIFYING)}
+POLICIES = {kind.name: kind.initial for kind in (KEY_ROLES, ESCALATION, VOLUME_REPORTING, VERIFYING, DOSSIER_KEEPING)}
 
 
 def person(name: str, *roles: str, department: str | None = EAST, departing: bool = False) -> Actor:
@@ -47,6 +49,7 @@ HELPER = person("helper", "salesperson")
 STRANGER = person("stranger", "salesperson")
 VETTER = person("vetter", "vetter")
 MANAGER = person("manager", "dept_manager")
+CHIEF = person("chief", "dept_manager", department=None)
 WEST_MANAGER = person("wanda", "dept_manager", department=WEST)
 SELLING_MANAGER = person("both", "salesperson", "dept_manager")
 MARKET = person("market", "market_dept", department=None)

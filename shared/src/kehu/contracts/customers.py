@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from kehu.calendar import Month
 from kehu.contracts.published import PublishedFact
 from kehu.money import Fen
-from kehu.privacy import Personal
+from kehu.privacy import Personal, PersonalField
 
 
 class CustomerKind(StrEnum):
@@ -43,6 +43,52 @@ class IdentityKind(StrEnum):
 Audience = Literal["I", "II", "III"]
 
 
+#: Personal, and part of what contracts and invoices are made of: kept as long as the law keeps those.
+ContractPersonal = Annotated[str, PersonalField(retention="contract")]
+
+
+class ContactPost(StrEnum):
+    """What a contact is at the customer; who gets which bulletins and greetings goes by it (R6.2.2, R6.2.4)."""
+
+    CHAIRMAN = "chairman"  # 董事长
+    GENERAL_MANAGER = "general_manager"  # 总经理
+    DEPUTY_GENERAL_MANAGER = "deputy_general_manager"  # 副总经理
+    MANAGER = "manager"  # 部门负责人
+    MIDDLE_MANAGER = "middle_manager"  # 中层管理人员
+    KEY_BUSINESS = "key_business"  # 业务骨干
+    WORKING_LEVEL = "working_level"  # 经办人员
+    OTHER = "other"  # 其他,职务写在 title
+
+
+class ConsentPurpose(StrEnum):
+    """What a person agrees to, each purpose apart (个人信息保护法)."""
+
+    MARKETING = "marketing"  # 节日问候、资讯
+    BIRTHDAY = "birthday"  # 生日、纪念日问候
+    IDENTITY_DOCUMENT = "identity_document"  # 留存身份证件
+
+
+class Consent(BaseModel):
+    """That a person has agreed to something, when, what shows it, and since when no longer."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    purpose: ConsentPurpose
+    given_at: AwareDatetime
+    evidence: str | None = None
+    withdrawn_at: AwareDatetime | None = None
+
+
+class Anniversary(BaseModel):
+    """A day of a person's year: what it is, and when, in the form of `kehu.monthdays`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    person: str
+    what: Personal
+    day: Personal
+
+
 class Contact(BaseModel):
     """A person at the customer (R4.2, R6.2.4). `person` names the key that seals the personal fields."""
 
@@ -51,11 +97,50 @@ class Contact(BaseModel):
     person: str
     name: Personal
     title: str = ""
+    post: ContactPost | None = None
     audience: Audience | None = None
     phone: Personal
+    #: Beside `phone`, the one to call first.
+    further_phones: tuple[Personal, ...] = ()
+    #: Month and day, never the year, in the form of `kehu.monthdays`.
+    birthday: Personal | None = None
+    anniversaries: tuple[Anniversary, ...] = ()
     main: bool = False
-    #: Whether the person agreed to marketing-like messages, and when (个人信息保护法).
+    consents: tuple[Consent, ...] = ()
+    #: Since when the person's agreement to marketing-like messages stands; None without one, or once withdrawn.
     marketing_consent_at: AwareDatetime | None = None
+
+
+class LegalRepresentative(BaseModel):
+    """Who represents the customer by law (法定代表人, or the operator of an individual business)."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    person: str
+    name: ContractPersonal
+
+
+class BankTax(BaseModel):
+    """Where the customer banks and how it is invoiced; an individual business's account is a person's: sealed."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    person: str
+    bank: str | None = None
+    account: ContractPersonal | None = None
+    tax_number: str | None = None
+    invoicing_address: str | None = None
+    invoicing_phone: ContractPersonal | None = None
+
+
+class Relation(BaseModel):
+    """Another region or kind in which one customer is dealt with, and the salesperson who collaborates there (R4.2)."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kind: CustomerKind
+    region: str
+    salesperson: str
 
 
 class DossierSubmitted(PublishedFact, clause="R4.3"):
@@ -99,6 +184,10 @@ class CustomerRegistered(PublishedFact, clause="R4.3"):
     collaborators: tuple[str, ...] = ()
     contacts: tuple[Contact, ...] = ()
     important_potential: bool = False
+    legal_representative: LegalRepresentative | None = None
+    bank_tax: BankTax | None = None
+    #: Whoever stands in one is among the collaborators.
+    relations: tuple[Relation, ...] = ()
     #: Taken over at go-live as an existing customer, so not new for R6.2.1b.
     taken_over: bool = False
     registered_by: str
@@ -122,7 +211,13 @@ class CustomerChanged(PublishedFact, clause="R4.4"):
     region: str | None = None
     contacts: tuple[Contact, ...] | None = None
     important_potential: bool | None = None
+    legal_representative: LegalRepresentative | None = None
+    bank_tax: BankTax | None = None
     occurred_on: AwareDatetime | None = None
+    #: Entered later than policy data calls prompt.
+    late: bool = False
+    proposed_by: str | None = None
+    passed_by: str | None = None
     #: The proposal that has been passed (CustomerChangeProposed), where the change was a major one.
     change: str | None = None
     #: For whom, where a delegate did it (B代A).
@@ -141,6 +236,8 @@ class OwnerAssigned(PublishedFact, clause="R4.6"):
     previous_owner: str | None = None
     department: str
     collaborators: tuple[str, ...] = ()
+    #: All relations as they are now; None where they did not change.
+    relations: tuple[Relation, ...] | None = None
     #: As in CustomerChanged.
     change: str | None = None
     #: For whom, where a delegate did it (B代A).
@@ -171,6 +268,59 @@ class CustomerChangeDeclined(PublishedFact, clause="R4.4"):
     declined_by: str
     #: For whom, where a delegate did it (B代A).
     on_behalf_of: str | None = None
+
+
+class RelationRequested(PublishedFact, clause="R4.2"):
+    """A salesperson asks to deal with an existing customer in a further region or kind; its manager decides."""
+
+    customer: str
+    relation: str
+    number: str
+    name: str
+    department: str
+    kind: CustomerKind
+    region: str
+    reason: str
+    requested_by: str
+
+
+class RelationDeclined(PublishedFact, clause="R4.2"):
+    """The manager does not agree to a relation, or whoever asked took it back. An agreed one is an OwnerAssigned."""
+
+    customer: str
+    relation: str
+    number: str
+    department: str
+    remarks: str
+    requested_by: str
+    declined_by: str
+
+
+class CustomerMergeProposed(PublishedFact, clause="R4"):
+    """Somebody holds that two dossiers are of one customer; a second person confirms or declines it."""
+
+    customer: str
+    merge: str
+    merged: str
+    survivor_number: str
+    merged_number: str
+    department: str
+    merged_department: str
+    duplicate_months: tuple[Month, ...] = ()
+    reason: str
+    proposed_by: str
+
+
+class CustomerMergeDeclined(PublishedFact, clause="R4"):
+    """The two dossiers stay apart: the second person disagrees, or whoever proposed it took it back."""
+
+    customer: str
+    merge: str
+    merged: str
+    department: str
+    remarks: str
+    proposed_by: str
+    declined_by: str
 
 
 class CustomersMerged(PublishedFact, clause="R4"):

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kehu.contracts.customers import Contact, CustomerRegistered, DossierReturned, DossierSubmitted
+from kehu.contracts.customers import CustomerRegistered, DossierReturned, DossierSubmitted
 from kehu.contracts.staff import DelegableStep, Role
 from kehu.deciding import Context, Decision
 from kehu.errors import Forbidden, Invalid, NotFound, Refused
 from kehu.event_store import Claim
-from kehu.standing_in import Signature, first_free
+from kehu.standing_in import Signature
 from kehu_customer_registry.dossiers import rights
-from kehu_customer_registry.dossiers.facts import (
-    OPEN,
-    Dossier,
-    DossierContent,
-    DossierDrafted,
-    DossierEdited,
-    Nature,
-    Status,
-)
+from kehu_customer_registry.dossiers.content import OTHER_REGION, DossierContent, Nature
+from kehu_customer_registry.dossiers.facts import OPEN, Dossier, DossierDrafted, DossierEdited, DuplicateChecked, Status
 from kehu_customer_registry.dossiers.form import identity_claim
 
 #: One identity is one dossier (R4.2); held from the first draft on.
@@ -39,7 +32,7 @@ class DraftDossier:
         number: its 客户编号.
         department: whose customer it will be.
         given: what was filled in, by field of `DossierContent`.
-        new_people: the ids in `given` that were made for contacts without one.
+        new_people: the ids in `given` that were made for people without one.
 
     """
 
@@ -66,6 +59,40 @@ class ReturnDossier:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckDuplicate:
+    """Say of a dossier that resembles this one why it is another customer's.
+
+    Args:
+        other: the other one's id.
+        number: its 客户编号.
+        because: what tells them apart.
+
+    """
+
+    other: str
+    number: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resembling:
+    """Another dossier that has the same name, phone or address: all that somebody who may not see it is told.
+
+    Args:
+        customer: its id.
+        number: its 客户编号.
+        department: whose it is.
+        matches: which of ``name``, ``phone``, ``address``, ``identity`` are the same.
+
+    """
+
+    customer: str
+    number: str
+    department: str
+    matches: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SalesForce:
     """Who may own or collaborate: per person named in the command, the departments in which they are a salesperson.
 
@@ -73,6 +100,13 @@ class SalesForce:
     """
 
     departments: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a submission has to know of others: the dossiers that resemble the one handed in."""
+
+    resembling: Sequence[Resembling] = ()
 
 
 class DossierIncomplete(Refused):
@@ -87,14 +121,14 @@ class WrongStatus(Refused):
     code = "dossier-status"
 
 
-class OwnSubmission(Forbidden):
-    """Somebody would pass or return what is their own."""
+class DuplicatesUndecided(Refused):
+    """Other dossiers resemble this one, and nobody has said yet whether they are the same customer's."""
 
-    code = "own-submission"
+    code = "duplicates-undecided"
 
 
 class UnknownContact(Invalid):
-    """An edited contact is none of this dossier's."""
+    """Somebody named in an edited form is none of this dossier's people."""
 
     code = "contact-unknown"
 
@@ -130,8 +164,8 @@ def draft_dossier(command: DraftDossier, state: Dossier, context: Context) -> De
             clause="R4.1",
             number=state.number,
         )
-    content = DossierContent.model_validate(dict(command.given))
-    check_contacts(content.contacts, (), command.new_people)
+    content = fill_in(command.given, None, actor.id)
+    check_people(content, None, command.new_people)
     check_sales_force(content.collaborators, actor.id, context)
     drafted = DossierDrafted(
         customer=command.customer,
@@ -154,28 +188,85 @@ def edit_dossier(command: EditDossier, state: Dossier, context: Context) -> Deci
 
     """
     rights.check_writer(state, context.actor)
-    _check_open(state)
-    content = DossierContent.model_validate({**dict(state.content), **command.given})
+    check_open(state)
+    content = fill_in(command.given, state.content, state.owner)
     if content == state.content:
         return Decision()
-    check_contacts(content.contacts, state.content.contacts, command.new_people)
+    check_people(content, state.content, command.new_people)
     if content.collaborators != state.content.collaborators:
         check_sales_force(content.collaborators, state.owner, context)
     edited = DossierEdited(customer=state.customer, content=content)
     return Decision([edited], identity_moves(state.customer, state.content, content))
 
 
+def check_duplicate(command: CheckDuplicate, state: Dossier, context: Context) -> Decision:
+    """Decide that a dossier that resembles this one is another customer's (R4, duplicates); once is enough.
+
+    Raises:
+        Forbidden: the actor is none of its salespeople.
+        WrongStatus: it is submitted (read-only) or archived.
+
+    """
+    rights.check_writer(state, context.actor)
+    check_open(state)
+    if state.checked.get(command.other) == command.because:
+        return Decision()
+    return Decision(
+        [
+            DuplicateChecked(
+                customer=state.customer,
+                other=command.other,
+                number=command.number,
+                because=command.because,
+                checked_by=context.actor.id,
+            )
+        ]
+    )
+
+
 def submit_dossier(state: Dossier, context: Context) -> Decision:
     """Hand it in for review; it is read-only from now on (R4.3).
+
+    Args:
+        state: the dossier.
+        context: with the dossiers that resemble it (`Around`) as `gathered`.
 
     Raises:
         Forbidden: the actor is not its owner.
         WrongStatus: it is submitted or archived already.
         DossierIncomplete: the minimum of R4.2 is missing; the evidence names the fields.
+        DuplicatesUndecided: others resemble it, and it was not said why they are not the same.
 
     """
     rights.check_owner(state, context.actor)
-    _check_open(state)
+    check_open(state)
+    check_submittable(state, context)
+    return Decision([submitted(state, context)])
+
+
+def submitted(state: Dossier, context: Context) -> DossierSubmitted:
+    """The fact that asks the department's manager for a review."""
+    return DossierSubmitted(
+        customer=state.customer,
+        number=state.number,
+        name=state.content.name,
+        department=state.department,
+        submitted_by=context.actor.id,
+    )
+
+
+def check_submittable(state: Dossier, context: Context) -> None:
+    """Refuse a form without the minimum of R4.2, or one that resembles others of which nobody has said anything.
+
+    Args:
+        state: the dossier.
+        context: with the others (`Around`) as `gathered`.
+
+    Raises:
+        DossierIncomplete: the evidence names the fields.
+        DuplicatesUndecided: the evidence names the others by number and department.
+
+    """
     if absent := missing(state.content):
         raise DossierIncomplete(
             f"档案尚不完整,请先填写:{'、'.join(zh for _, zh, _ in absent)}。",
@@ -183,17 +274,18 @@ def submit_dossier(state: Dossier, context: Context) -> Decision:
             clause="R4.2",
             missing=[name for name, _, _ in absent],
         )
-    return Decision(
-        [
-            DossierSubmitted(
-                customer=state.customer,
-                number=state.number,
-                name=state.content.name,
-                department=state.department,
-                submitted_by=context.actor.id,
-            )
-        ]
-    )
+    around = context.gathered if isinstance(context.gathered, Around) else Around()
+    if undecided := [one for one in around.resembling if one.customer not in state.checked]:
+        named = ", ".join(f"{one.number} ({one.department})" for one in undecided)
+        raise DuplicatesUndecided(
+            f"与已有客户档案的名称、电话或地址相同:{named}。请逐一核对:同一客户请申请协作,不是的请写明理由。",
+            f"Name, phone or address are those of other dossiers: {named}. Check each: if it is the same customer, "
+            "ask for a relation; if not, say why.",
+            clause="R4",
+            duplicates=[
+                {"number": one.number, "department": one.department, "matches": list(one.matches)} for one in undecided
+            ],
+        )
 
 
 def return_dossier(command: ReturnDossier, state: Dossier, context: Context) -> Decision:
@@ -205,7 +297,8 @@ def return_dossier(command: ReturnDossier, state: Dossier, context: Context) -> 
         WrongStatus: it is not submitted.
 
     """
-    submitted_by, signature = _check_reviewer(state, context)
+    check_submitted(state)
+    signature = sign_review(state, context, state.submitted_by)
     return Decision(
         [
             DossierReturned(
@@ -213,7 +306,7 @@ def return_dossier(command: ReturnDossier, state: Dossier, context: Context) -> 
                 number=state.number,
                 name=state.content.name,
                 department=state.department,
-                submitted_by=submitted_by,
+                submitted_by=state.submitted_by or state.owner,
                 returned_by=signature.signed_by,
                 on_behalf_of=signature.on_behalf_of,
                 remarks=command.remarks,
@@ -228,34 +321,88 @@ def pass_dossier(state: Dossier, context: Context) -> Decision:
     Raises:
         Forbidden: the actor is not the manager of its department.
         OwnSubmission: the actor handed it in, or owns the customer.
-        WrongStatus: it is not submitted.
+        WrongStatus: it is not submitted, or is to be taken over as it stands.
 
     """
-    _, signature = _check_reviewer(state, context)
+    check_submitted(state)
+    signature = sign_review(state, context, state.submitted_by)
+    if state.take_over is not None:
+        raise WrongStatus(
+            "该客户申请按现状接收,请核对凭证后使用“确认接收”,或退回。",
+            "This customer is to be taken over as it stands: check the evidence and confirm that, or return it.",
+            clause="R4.3",
+            status=state.status.value,
+        )
+    return Decision([registered(state, signature)])
+
+
+def sign_review(state: Dossier, context: Context, *barred: str | None) -> Signature:
+    """How the actor signs the review of a dossier; never one that they own (R4.3).
+
+    Raises:
+        Forbidden: they are neither the manager of its department nor a delegate, or are leaving.
+        OwnSubmission: they own the customer, or are barred.
+
+    """
+    step = DelegableStep.DOSSIER_REVIEW
+    return rights.sign_as_manager(state, context.actor, "R4.3", state.owner, *barred, step=step)
+
+
+def registered(state: Dossier, signature: Signature, *, taken_over: bool = False) -> CustomerRegistered:
+    """The fact that makes a submitted dossier's customer one."""
     content = state.content
     if not (content.kind and content.nature and content.region and content.identity_kind and content.identity):
         raise AssertionError(f"A dossier was submitted without its minimum: {state.number}")
-    return Decision(
-        [
-            CustomerRegistered(
-                customer=state.customer,
-                number=state.number,
-                name=content.name,
-                kind=content.kind,
-                nature=content.nature.value,
-                identity_kind=content.identity_kind,
-                identity=content.identity,
-                region=content.region,
-                department=state.department,
-                owner=state.owner,
-                collaborators=content.collaborators,
-                contacts=content.contacts,
-                important_potential=content.important_potential,
-                registered_by=signature.signed_by,
-                on_behalf_of=signature.on_behalf_of,
-            )
-        ]
+    return CustomerRegistered(
+        customer=state.customer,
+        number=state.number,
+        name=content.name,
+        kind=content.kind,
+        nature=content.nature.value,
+        identity_kind=content.identity_kind,
+        identity=content.identity,
+        region=content.region,
+        department=state.department,
+        owner=state.owner,
+        collaborators=content.collaborators,
+        contacts=content.contacts,
+        important_potential=content.important_potential,
+        legal_representative=content.legal_representative,
+        bank_tax=content.bank_tax,
+        relations=content.relations,
+        taken_over=taken_over,
+        registered_by=signature.signed_by,
+        on_behalf_of=signature.on_behalf_of,
     )
+
+
+def fill_in(given: Mapping[str, Any], before: DossierContent | None, owner: str) -> DossierContent:
+    """The form with what was given filled in; what was not given stays.
+
+    Whoever stands in a relation is a collaborator. Somebody entered again without their id keeps the one they have.
+
+    Args:
+        given: by field of `DossierContent`.
+        before: the form as it is; None for a new one.
+        owner: of the customer, who is nobody's collaborator.
+
+    """
+    said = dict(given)
+    if before is not None:
+        _keep_ids(said, before)
+    content = DossierContent.model_validate({**dict(before or {}), **said})
+    gone = {one.salesperson for one in before.relations} - set(said.get("collaborators", ())) if before else set[str]()
+    here = [one.salesperson for one in content.relations if one.salesperson != owner]
+    others = [one for one in content.collaborators if one not in gone or one in here]
+    return content.model_copy(update={"collaborators": tuple(dict.fromkeys([*others, *here]))})
+
+
+def _keep_ids(said: dict[str, Any], before: DossierContent) -> None:
+    representative, known = said.get("legal_representative"), before.legal_representative
+    if representative and known and representative.name == known.name:
+        said["legal_representative"] = known
+    if said.get("bank_tax") and before.bank_tax:
+        said["bank_tax"] = said["bank_tax"].model_copy(update={"person": before.bank_tax.person})
 
 
 def missing(content: DossierContent) -> list[tuple[str, str, str]]:
@@ -272,6 +419,12 @@ def missing(content: DossierContent) -> list[tuple[str, str, str]]:
         (bool(content.supervising_body), "supervising_body", "主管单位(没有的填“无”)", "supervising body (or “none”)"),
         (bool(content.address), "address", "地址", "address"),
         (bool(content.region), "region", "区域", "region"),
+        (
+            content.region != OTHER_REGION or bool(content.region_remark),
+            "region_remark",
+            "区域说明",
+            "remark on the region (other)",
+        ),
         (bool(content.contacts), "contacts", "联系人及电话", "a contact with phone"),
         (
             content.identity is not None,
@@ -325,23 +478,50 @@ def check_sales_force(people: tuple[str, ...], owner: str, context: Context, *, 
         )
 
 
-def check_contacts(contacts: tuple[Contact, ...], known: tuple[Contact, ...], fresh: frozenset[str]) -> None:
+def check_people(content: DossierContent, before: DossierContent | None, fresh: frozenset[str]) -> None:
     """Refuse ids of people that are not this dossier's: their data would be sealed under somebody else's key.
 
     Raises:
-        UnknownContact: an id is none of these, or is there twice.
+        UnknownContact: an id is none of these, or a contact's is there twice.
 
     """
-    ids = [contact.person for contact in contacts]
-    own = {contact.person for contact in known} | fresh
-    strange = [person for place, person in enumerate(ids) if person not in own or person in ids[:place]]
+    contacts = [contact.person for contact in content.contacts]
+    own = _people(before) | fresh
+    strange = sorted(_people(content) - own | {one for place, one in enumerate(contacts) if one in contacts[:place]})
     if strange:
         raise UnknownContact(
-            "联系人编号不属于该客户,或重复。新联系人请不要填写 person。",
-            "A contact's id is none of this customer's, or is there twice. Leave person out for a new contact.",
+            "联系人等人员的编号不属于该客户,或重复。新人员请不要填写 person。",
+            "Somebody's id is none of this customer's, or is there twice. Leave person out for somebody new.",
             clause="R4.2",
             people=strange,
         )
+    if before is not None:
+        _check_withdrawals(content, before)
+
+
+def _check_withdrawals(content: DossierContent, before: DossierContent) -> None:
+    """A consent that was withdrawn cannot be edited back into force; a new one is given anew, with its own time."""
+    after = {contact.person: contact for contact in content.contacts}
+    for contact in before.contacts:
+        if contact.person not in after:
+            continue
+        withdrawn = {(one.purpose, one.given_at) for one in contact.consents if one.withdrawn_at is not None}
+        standing = {(one.purpose, one.given_at) for one in after[contact.person].consents if one.withdrawn_at is None}
+        if withdrawn & standing:
+            raise Invalid(
+                "该联系人已撤回的同意不能恢复。如其再次同意,请按新的同意时间登记。",
+                "A consent that this person has withdrawn does not stand again. If they agree anew, enter it anew.",
+                clause="R4.2",
+                code="consent-withdrawn",
+                people=[contact.person],
+            )
+
+
+def _people(content: DossierContent | None) -> set[str]:
+    if content is None:
+        return set()
+    holders: Iterable[Any] = (content.legal_representative, content.bank_tax)
+    return {one.person for one in content.contacts} | {one.person for one in holders if one is not None}
 
 
 def _sells(departments: frozenset[str] | None, wanted: str | None) -> bool:
@@ -354,7 +534,14 @@ def _claimed(content: DossierContent | None) -> str | None:
     return identity_claim(content.identity_kind, content.identity)
 
 
-def _check_open(state: Dossier) -> None:
+def check_open(state: Dossier) -> None:
+    """Refuse what is not in its salespeople's hands.
+
+    Raises:
+        WrongStatus: it is submitted, archived, or belongs to another dossier now.
+
+    """
+    check_apart(state)
     if state.status not in OPEN:
         submitted = state.status is Status.SUBMITTED
         raise WrongStatus(
@@ -369,24 +556,34 @@ def _check_open(state: Dossier) -> None:
         )
 
 
-def _check_reviewer(state: Dossier, context: Context) -> tuple[str, Signature]:
-    """Who handed it in, and how the actor signs if they may review it; a delegate is barred as their principal is."""
-    step = DelegableStep.DOSSIER_REVIEW
-    rights.check_manager(state, context.actor, "R4.3", step=step)
-    if state.status is not Status.SUBMITTED or state.submitted_by is None:
+def check_apart(state: Dossier) -> None:
+    """Refuse a dossier that was merged into another one: only the survivor takes commands (R4).
+
+    Raises:
+        WrongStatus: so it is.
+
+    """
+    if state.merged_into is not None:
+        raise WrongStatus(
+            "该档案已并入另一客户。请打开并入后的档案办理。",
+            "This dossier was merged into another one. Open the survivor.",
+            clause="R4",
+            survivor=state.merged_into,
+        )
+
+
+def check_submitted(state: Dossier) -> None:
+    """Refuse what does not wait for review.
+
+    Raises:
+        WrongStatus: it is not submitted.
+
+    """
+    check_apart(state)
+    if state.status is not Status.SUBMITTED:
         raise WrongStatus(
             "档案不在待审状态。请先由营销员提交。",
             "The dossier is not waiting for review. Its salesperson has to submit it first.",
             clause="R4.3",
             status=state.status.value,
         )
-    found = rights.manager_signatures(state, context.actor, step)
-    signature = first_free(found, {state.submitted_by, state.owner})
-    if signature is None:
-        raise OwnSubmission(
-            "不能审核自己或委托人提交、负责的档案。请由上级或另一位受委托的经理审核。",
-            "Nobody reviews what they, or whom they stand in for, submitted or own. "
-            "A superior or another delegated manager has to.",
-            clause="R4.3",
-        )
-    return state.submitted_by, signature

@@ -15,7 +15,8 @@ from pydantic import BaseModel, Field
 from kehu.contracts.customers import Affiliation, CustomerKind, IdentityKind
 from kehu.http import Acting, ActingRequest, Page, Paging
 from kehu.spreadsheets import write_rows
-from kehu_customer_registry.dossiers.facts import Nature, Status
+from kehu_customer_registry.dossiers.content import Nature
+from kehu_customer_registry.dossiers.facts import Status
 from kehu_customer_registry.dossiers.rights import Scope, check_may_list, scope
 from kehu_customer_registry.dossiers.views import Filters, list_register
 from kehu_customer_registry.staff.decisions import Code, check_may_export, record_export

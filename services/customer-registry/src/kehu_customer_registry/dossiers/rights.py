@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NoReturn
@@ -9,7 +10,7 @@ from typing import NoReturn
 from kehu.contracts.staff import DelegableStep, Role
 from kehu.deciding import Actor
 from kehu.errors import Forbidden, NotFound
-from kehu.standing_in import Signature, signatures
+from kehu.standing_in import Signature, first_free, signatures
 from kehu_customer_registry.dossiers.facts import Dossier, Status
 
 #: They see every customer; the auditor masked, and only to read.
@@ -18,6 +19,12 @@ IN_DEPARTMENT = (Role.DEPT_MANAGER, Role.VETTER)
 
 #: Whoever stands in for a manager for one of them sees what the manager sees of the department's customers.
 MANAGERS_STEPS = (DelegableStep.DOSSIER_REVIEW, DelegableStep.DOSSIER_CHANGE)
+
+
+class OwnSubmission(Forbidden):
+    """Somebody would pass or return what is their own."""
+
+    code = "own-submission"
 
 
 class Sight(IntEnum):
@@ -66,6 +73,12 @@ def _delegated_departments(actor: Actor) -> set[str]:
         for grant in mandate.grants
         if grant.role == Role.DEPT_MANAGER and grant.department
     }
+
+
+def sees_listed(actor: Actor, department: str, owner: str, collaborators: Sequence[str]) -> bool:
+    """Whether somebody may see a customer that a list has found; the same as `scope`, for one."""
+    seen = scope(actor)
+    return seen.everything or department in seen.departments or actor.id == owner or actor.id in collaborators
 
 
 def is_own(dossier: Dossier, actor: Actor) -> bool:
@@ -173,6 +186,35 @@ def check_manager(
         )
     check_staying(actor)
     return found[0]
+
+
+def sign_as_manager(
+    dossier: Dossier, actor: Actor, clause: str, *barred: str | None, step: DelegableStep = DelegableStep.DOSSIER_CHANGE
+) -> Signature:
+    """How the manager of its department, or a delegate, signs what has to be somebody else's.
+
+    Args:
+        dossier: on which.
+        actor: who signs.
+        clause: that asks for the manager.
+        barred: who has a part in what is signed. A delegate and the one they stand in for are both barred.
+        step: that a delegate is named for.
+
+    Raises:
+        Forbidden: they are neither, or are leaving.
+        OwnSubmission: it is their own.
+
+    """
+    check_manager(dossier, actor, clause, step=step)
+    signature = first_free(manager_signatures(dossier, actor, step), barred)
+    if signature is None:
+        raise OwnSubmission(
+            "不能审核自己或委托人提交、提议、负责的事项。请由上级或另一位受委托的经理审核。",
+            "Nobody passes what they, or whom they stand in for, submitted, proposed or own. "
+            "A superior or another delegated manager has to.",
+            clause=clause,
+        )
+    return signature
 
 
 def manager_signatures(dossier: Dossier, actor: Actor, step: DelegableStep) -> list[Signature]:

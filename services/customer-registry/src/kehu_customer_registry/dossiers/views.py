@@ -12,22 +12,36 @@ import asyncpg
 from kehu.calendar import end_of_day, start_of_day
 from kehu.contracts.customers import (
     CustomerChanged,
+    CustomerChangeDeclined,
+    CustomerChangeProposed,
+    CustomerClosed,
     CustomerKind,
+    CustomerMergeDeclined,
+    CustomerMergeProposed,
     CustomerRegistered,
+    CustomerReopened,
+    CustomersMerged,
+    CustomersUnmerged,
+    CustomerTakenOver,
     DossierReturned,
     DossierSubmitted,
     OwnerAssigned,
+    RelationDeclined,
+    RelationRequested,
 )
 from kehu.event_store import Connection
 from kehu.facts import Fact, RecordedFact
 from kehu.service import OWN_LOG, View
 from kehu.text import company_key, normalise
+from kehu_customer_registry.dossiers.content import DossierContent
 from kehu_customer_registry.dossiers.facts import (
-    DossierContent,
     DossierDrafted,
     DossierEdited,
+    DuplicateChecked,
+    MajorChangeEntered,
     ParticularsChanged,
     Status,
+    TakeOverProposed,
 )
 from kehu_customer_registry.dossiers.rights import Scope
 
@@ -52,6 +66,10 @@ WHERE customer = $1
 """
 _PARTICULARS = "UPDATE register SET nature = coalesce($2, nature), version = $3 WHERE customer = $1"
 _ASSIGN = "UPDATE register SET owner = $2, department = $3, collaborators = $4, version = $5 WHERE customer = $1"
+
+
+_MERGE = "UPDATE register SET merged_into = $2, version = $3 WHERE customer = $1"
+_TOUCH = "UPDATE register SET version = $2 WHERE customer = $1"
 
 
 def number_of(serial: int) -> str:
@@ -137,7 +155,51 @@ async def _assign(connection: Connection, recorded: RecordedFact[OwnerAssigned])
     )
 
 
+async def _close(connection: Connection, recorded: RecordedFact[CustomerClosed]) -> None:
+    await connection.execute(_STATUS, recorded.fact.customer, Status.CLOSED.value, recorded.version)
+
+
+async def _reopen(connection: Connection, recorded: RecordedFact[CustomerReopened]) -> None:
+    await connection.execute(_STATUS, recorded.fact.customer, Status.ARCHIVED.value, recorded.version)
+
+
+async def _merge(connection: Connection, recorded: RecordedFact[CustomersMerged]) -> None:
+    if recorded.fact.customer == recorded.fact.survivor:
+        await _touch(connection, recorded)
+    else:
+        await connection.execute(_MERGE, recorded.fact.customer, recorded.fact.survivor, recorded.version)
+
+
+async def _unmerge(connection: Connection, recorded: RecordedFact[CustomersUnmerged]) -> None:
+    if recorded.fact.customer == recorded.fact.survivor:
+        await _touch(connection, recorded)
+    else:
+        await connection.execute(_MERGE, recorded.fact.customer, None, recorded.version)
+
+
+async def _touch(connection: Connection, recorded: RecordedFact[Any]) -> None:
+    """Nothing that the register shows has changed, but the ETag has."""
+    await connection.execute(_TOUCH, recorded.fact.customer, recorded.version)
+
+
+_TOUCHING: tuple[type[Fact], ...] = (
+    DuplicateChecked,
+    TakeOverProposed,
+    CustomerTakenOver,
+    MajorChangeEntered,
+    CustomerChangeProposed,
+    CustomerChangeDeclined,
+    RelationRequested,
+    RelationDeclined,
+    CustomerMergeProposed,
+    CustomerMergeDeclined,
+)
 _APPLY: Mapping[type[Fact], Any] = {
+    **dict.fromkeys(_TOUCHING, _touch),
+    CustomerClosed: _close,
+    CustomerReopened: _reopen,
+    CustomersMerged: _merge,
+    CustomersUnmerged: _unmerge,
     DossierDrafted: _draft,
     DossierEdited: _edit,
     DossierSubmitted: _submit,
@@ -176,7 +238,9 @@ SELECT customer, serial, number, name, kind, nature, affiliation, identity_kind,
        collaborators, status, important_potential, drafted_at, registered_at, version
 FROM register
 WHERE ($1::bigint IS NULL OR serial > $1)
-  AND ($2::text IS NULL OR position($2 IN name_key) > 0 OR number = $3 OR identity = $3)
+  AND merged_into IS NULL
+  AND ($2::text IS NULL OR position($2 IN name_key) > 0 OR number = $3 OR identity = $3
+       OR customer = (SELECT m.merged_into FROM register m WHERE m.number = $3))
   AND ($4::text IS NULL OR kind = $4)
   AND ($5::text IS NULL OR region = $5)
   AND ($6::text IS NULL OR department = $6)
@@ -191,7 +255,7 @@ _EVERYTHING = _LIST.format(visible="")
 _VISIBLE = _LIST.format(visible="AND (department = ANY ($12) OR owner = $13 OR collaborators @> ARRAY[$13])")
 # Reads by the primary key and register_number_key.
 _RESOLVE = """
-SELECT customer, number, department, status FROM register WHERE customer = ANY ($1) OR number = ANY ($1)
+SELECT customer, number, department, status, merged_into FROM register WHERE customer = ANY ($1) OR number = ANY ($1)
 """
 
 
@@ -237,10 +301,24 @@ class Listed:
 
 
 async def resolve(connection: Connection | asyncpg.Pool, named: Sequence[str]) -> dict[str, Listed]:
-    """Customers by whatever they were named by: id or 客户编号; who is unknown is left out."""
-    rows = await connection.fetch(_RESOLVE, list(named))
+    """Customers by id or 客户编号, as they were named; who was merged is the survivor, who is unknown is left out."""
     found: dict[str, Listed] = {}
-    for row in rows:
-        listed = Listed(row["customer"], row["number"], row["department"], row["status"] == Status.ARCHIVED)
+    merged: list[tuple[str, str, str]] = []
+    for row in await connection.fetch(_RESOLVE, list(named)):
+        if row["merged_into"] is not None:
+            merged.append((row["customer"], row["number"], row["merged_into"]))
+            continue
+        registered = row["status"] in (Status.ARCHIVED, Status.CLOSED)
+        listed = Listed(row["customer"], row["number"], row["department"], registered)
         found[listed.customer] = found[listed.number] = listed
-    return found
+    return found | await _survivors(connection, merged)
+
+
+async def _survivors(
+    connection: Connection | asyncpg.Pool, merged: Sequence[tuple[str, str, str]]
+) -> dict[str, Listed]:
+    """Those who were merged, given as (id, number, survivor), by their own ids and numbers."""
+    if not merged:
+        return {}
+    survivors = await resolve(connection, sorted({survivor for _, _, survivor in merged}))
+    return {name: survivors[survivor] for *names, survivor in merged if survivor in survivors for name in names}

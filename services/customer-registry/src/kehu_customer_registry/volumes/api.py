@@ -13,8 +13,7 @@ from kehu.calendar import Month
 from kehu.http import Acting, ActingRequest, Answer, StreamId
 from kehu.money import Fen, show_yuan
 from kehu.text import Line
-from kehu_customer_registry.dossiers.api import visible_dossier
-from kehu_customer_registry.dossiers.facts import Status
+from kehu_customer_registry.dossiers.finding import visible_dossier
 from kehu_customer_registry.volumes import decisions
 from kehu_customer_registry.volumes.decisions import CorrectVolume, Reporting, ReportVolume
 from kehu_customer_registry.volumes.facts import VOLUMES
@@ -136,7 +135,7 @@ async def show_volumes(customer: StreamId, request: Acting) -> VolumesShown:
 
 async def _reporting(request: ActingRequest, named: str) -> Reporting:
     dossier, _ = await visible_dossier(request, named)
-    return Reporting(dossier.customer, dossier.number, dossier.department, registered=dossier.status is Status.ARCHIVED)
+    return Reporting(dossier.customer, dossier.number, dossier.department, registered=dossier.registered)
 
 
 def _answer(response: Response, outcome: Outcome) -> Reported:

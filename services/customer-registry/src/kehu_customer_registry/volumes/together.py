@@ -21,7 +21,7 @@ from kehu.http import ActingRequest
 from kehu.ids import new_id
 from kehu.parts import Running
 from kehu.recording import Origin, Unrecorded
-from kehu_customer_registry.dossiers.facts import DOSSIERS, Dossier, Status
+from kehu_customer_registry.dossiers.facts import DOSSIERS, Dossier
 from kehu_customer_registry.dossiers.views import resolve
 from kehu_customer_registry.volumes.decisions import CLAUSE, Reporting, ReportVolume, report_volume
 from kehu_customer_registry.volumes.facts import VOLUMES, Volumes
@@ -117,8 +117,7 @@ async def report_together(request: ActingRequest, rows: Sequence[Row]) -> Outcom
 
 
 def _reporting(dossier: Dossier) -> Reporting:
-    registered = dossier.status is Status.ARCHIVED
-    return Reporting(dossier.customer, dossier.number, dossier.department, registered)
+    return Reporting(dossier.customer, dossier.number, dossier.department, dossier.registered)
 
 
 def _decide(
