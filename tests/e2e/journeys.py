@@ -145,10 +145,13 @@ def fields(identity: str, kind: str = "provincial_agent") -> dict[str, Any]:
         "kind": kind,
         "nature": "limited_liability",
         "supervising_body": "无",
-        "address": "合肥市蜀山区望江西路 100 号",
+        # An address and a phone of its own: who shares one with another customer is asked about it.
+        "address": f"合肥市蜀山区望江西路 {identity[9:16]} 号",
         "region": "安徽",
         "identity": {"kind": "uscc", "number": identity},
-        "contacts": [{"name": "刘建国", "title": "总经理", "audience": "I", "phone": "13800001001", "main": True}],
+        "contacts": [
+            {"name": "刘建国", "title": "总经理", "audience": "I", "phone": f"1380{identity[9:16]}", "main": True}
+        ],
     }
 
 

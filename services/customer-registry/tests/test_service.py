@@ -12,6 +12,7 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -46,7 +47,40 @@ COMPLETE: dict[str, Any] = {
     "identity": {"kind": "uscc", "number": USCC},
     "contacts": [CONTACT],
 }
-DELEGATED = COMPLETE | {"identity": {"kind": "public_body_code", "number": "WT2026"}}
+DELEGATED = COMPLETE | {
+    "identity": {"kind": "public_body_code", "number": "WT2026"},
+    "address": "杭州市滨江区 88 号",
+    "contacts": [{"name": "周八", "phone": "13800138888"}],
+}
+LATE_CONTACT = {"name": "钱七", "phone": "13800138777"}
+#: The rest of the form, with people of its own.
+FORM: dict[str, Any] = {
+    "legal_representative": {"name": "赵一"},
+    "bank_tax": {
+        "bank": "工商银行杭州分行",
+        "account": "1202 0212 3456 7890",
+        "tax_number": "91330106MA2CEX7TX1",
+        "invoicing_address": "杭州市",
+        "invoicing_phone": "0571-88888888",
+    },
+    "address": "杭州市滨江区 77 号",
+    "contacts": [
+        {
+            "name": "孙六",
+            "phone": "13800138666",
+            "further_phones": ["010-62345678"],
+            "post": "general_manager",
+            "birthday": {"calendar": "lunar", "month": 8, "day": 15},
+            "consents": [{"purpose": "marketing", "given_at": "2026-01-01T00:00:00+08:00"}],
+        }
+    ],
+}
+BODIES: dict[str, Any] = {
+    "return": {"remarks": "请补充"},
+    "changes": {"region": "江苏"},
+    "owner": {"owner": "qian"},
+    "close": {"reason": "停业"},
+}
 ROLES: dict[str, list[tuple[str, str | None]]] = {
     "sun": [("salesperson", "east")],
     "qian": [("salesperson", "east")],
@@ -288,7 +322,11 @@ async def test_a_second_dossier_with_the_same_identity_is_refused_and_the_first_
         "identity": {"kind": "uscc", "number": f" {USCC.lower()} "},
     }
     problem = refused(await world.ask("west.sales", "POST", "/dossiers", body), 409, "identity-taken")
-    assert problem["evidence"] == {"number": first["number"], "department": "east"}
+    assert problem["evidence"] == {
+        "number": first["number"],
+        "department": "east",
+        "next": f"/dossiers/{first['number']}/relations",
+    }
     assert "甲乙" not in json.dumps(problem, ensure_ascii=False)
 
     # A draft that gives its identity up leaves it to others.
@@ -317,8 +355,12 @@ async def test_nobody_sees_other_peoples_customers_and_the_auditor_sees_them_mas
 async def test_an_archived_customer_changes_by_those_who_may(world: World) -> None:
     customer, _ = await world.register("变更公司", **complete("91440300708461136T"))
     assert (await world.edit("sun", customer, "changes", {"region": "江苏", "address": "南京 1 号"})).status_code == 200
-    refused(await world.edit("sun", customer, "changes", {"name": "新名"}), 403, "forbidden")
-    assert (await world.edit("manager", customer, "changes", {"name": "新名公司"})).status_code == 200
+    change = (await world.edit("sun", customer, "changes", {"name": "新名公司"})).json()["change"]
+    refused(await world.edit("sun", customer, f"changes/{change}/pass"), 403, "forbidden")
+    waiting = (await world.done("manager", "GET", "/dossiers?waiting_for=me&kind=change"))["items"]
+    assert [(one["task"], one["fields"], one["asked_by"]) for one in waiting] == [(change, ["name"], "sun")]
+    assert (await world.edit("manager", customer, f"changes/{change}/pass")).status_code == 200
+    assert (await world.done("manager", "GET", "/dossiers?waiting_for=me&kind=change"))["items"] == []
     affiliation = {"affiliation": "joint_venture", "proof": "合资合同"}
     refused(await world.edit("manager", customer, "affiliation", affiliation), 403, "forbidden")
     assert (await world.edit("market", customer, "affiliation", affiliation)).status_code == 200
@@ -339,7 +381,10 @@ async def test_an_archived_customer_changes_by_those_who_may(world: World) -> No
 
 
 def complete(uscc: str) -> Any:
-    return COMPLETE | {"identity": {"kind": "uscc", "number": uscc}}
+    """The form of a customer that shares neither phone nor address with the others."""
+    digits = f"{int(uscc, 36) % 10**7:07}"
+    own = {"address": f"杭州市西湖区文三路 {digits} 号", "contacts": [CONTACT | {"phone": f"1381{digits}"}]}
+    return COMPLETE | own | {"identity": {"kind": "uscc", "number": uscc}}
 
 
 # --- register --------------------------------------------------------------------------------------------------------
@@ -604,6 +649,181 @@ async def test_a_delegate_passes_for_the_absent_manager_and_is_refused_once_it_i
     assert (await world.done("west.manager", "GET", "/me"))["mandates"] == []
     refused(await world.ask("west.manager", "GET", f"/dossiers/{drafted['id']}"), 404, "dossier-not-found")
     refused(await world.ask("sun", "GET", "/delegations/WT999999"), 404, "delegation-unknown")
+
+
+# --- the whole dossier -----------------------------------------------------------------------------------------------
+
+
+async def test_a_number_serves_wherever_an_id_does(world: World) -> None:
+    drafted = await world.done("sun", "POST", "/dossiers", {"name": "编号公司", "department": "east"})
+    number = drafted["number"]
+    assert (await world.edit("sun", number, "edit", complete("51330000MJ8UKEHU57") | FORM)).status_code == 200
+    for person, step in (("sun", "submit"), ("manager", "pass")):
+        assert (await world.edit(person, number, step)).status_code == 200
+    for body in ({"region": "江苏"}, {"dealings": "2019 年起合作"}):
+        assert (await world.edit("sun", number, "changes", body)).status_code == 200
+    assert (await world.edit("manager", number, "owner", {"owner": "qian"})).status_code == 200
+    affiliation = {"affiliation": "joint_venture", "proof": "章程"}
+    assert (await world.edit("market", number, "affiliation", affiliation)).status_code == 200
+    shown = await world.done("qian", "GET", f"/dossiers/{number}")
+    assert (shown["customer"], shown["region"], shown["dealings"]) == (drafted["id"], "江苏", "2019 年起合作")
+    assert [one["type"] for one in (await world.ask("qian", "GET", f"/dossiers/{number}/history")).json()][-1] == (
+        "CustomerChanged"
+    )
+    for step in ("submit", "pass", "return", "changes", "owner", "close"):
+        unknown = await world.ask("manager", "POST", f"/dossiers/K999999/{step}", BODIES.get(step), If_Match='"1"')
+        refused(unknown, 404, "not-found")
+
+
+async def test_the_whole_form_is_kept_shown_and_masked(world: World) -> None:
+    (row,) = (await world.done("admin", "GET", "/register?q=编号公司"))["items"]
+    shown = await world.done("qian", "GET", f"/dossiers/{row['number']}")
+    assert shown["legal_representative"]["name"] == "赵一"
+    assert shown["bank_tax"] | {"person": ""} == {
+        "person": "",
+        "bank": "工商银行杭州分行",
+        "account": "1202021234567890",
+        "tax_number": "91330106MA2CEX7TX1",
+        "invoicing_address": "杭州市",
+        "invoicing_phone": "+8657188888888",
+    }
+    contact = shown["contacts"][0]
+    assert contact["birthday"] == {"calendar": "lunar", "month": 8, "day": 15, "leap": False}
+    assert contact["further_phones"] == ["+861062345678"]
+    assert contact["consents"][0]["purpose"] == "marketing"
+    masked = await world.done("auditor", "GET", f"/dossiers/{row['number']}")
+    assert masked["bank_tax"]["account"] == "1*************90"
+    assert (masked["legal_representative"]["name"], masked["contacts"][0]["birthday"]) == ("赵*", None)
+    again = {"contacts": shown["contacts"], "bank_tax": shown["bank_tax"]}
+    answer = await world.edit("manager", row["number"], "changes", again)
+    assert answer.status_code == 200, answer.text
+    assert len((await world.done("qian", "GET", f"/dossiers/{row['number']}"))["changes"]) == 0
+    lists = await world.done("sun", "GET", "/dossiers/lists")
+    assert {"code": "330000", "zh": "浙江", "en": "浙江"} in lists["region"]
+
+
+async def test_a_dossier_is_shown_as_of_any_day_and_a_field_through_time(world: World) -> None:
+    customer, number = await world.register("时间公司", **complete("91310000MA2KEHU9X0"))
+    now = world.assembly.running.clock.now()
+    happened = (now - timedelta(days=30)).isoformat()
+    change = {"region": "江苏", "occurred_on": happened}
+    registered = await world.etag(customer)
+    assert (await world.edit("sun", customer, "changes", change)).status_code == 200
+
+    async def region(**query: Any) -> str:
+        asked = "&".join(f"{name}={quote(value)}" for name, value in query.items())
+        found: str = (await world.done("sun", "GET", f"/dossiers/{number}?{asked}"))["region"]
+        return found
+
+    (first, second) = (await world.ask("sun", "GET", f"/dossiers/{number}/fields/region")).json()
+    assert [(one["value"], one["late"]) for one in (first, second)] == [("浙江", False), ("江苏", True)]
+    assert await region() == await region(as_of=second["recorded_at"]) == "江苏"
+    assert await region(known_at=first["recorded_at"]) == "浙江"
+    before = (now - timedelta(days=1)).isoformat()
+    refused(await world.ask("sun", "GET", f"/dossiers/{number}?as_of={quote(before)}"), 404, "dossier-not-found")
+    refused(await world.ask("sun", "GET", f"/dossiers/{number}/fields/soul"), 404, "field-unknown")
+    assert registered != await world.etag(customer)
+
+
+async def test_what_resembles_another_dossier_is_shown_while_typing_and_decided_before_submission(world: World) -> None:
+    (first,) = (await world.done("admin", "GET", "/register?q=时间公司"))["items"]
+    seen = await world.ask("sun", "GET", f"/dossiers/duplicates?name={quote('（时间）公司')}")
+    assert [(one["number"], one["matches"], one["name"]) for one in seen.json()] == [
+        (first["number"], ["name"], "时间公司")
+    ]
+    phone = complete("91310000MA2KEHU9X0")["contacts"][0]["phone"]
+    hidden = await world.ask(
+        "west.sales", "GET", f"/dossiers/duplicates?phone={phone[:3]}-{phone[3:]}&identity=91310000MA2KEHU9X0"
+    )
+    (one,) = [one for one in hidden.json() if one["number"] == first["number"]]
+    assert one == {
+        "number": first["number"],
+        "department": "east",
+        "matches": ["identity", "phone"],
+        "customer": None,
+        "name": None,
+        "because": None,
+    }
+    west = {"name": "时间有限责任公司", "department": "west", **complete("91510000MA2KEHU7XB")}
+    await world.done("west.sales", "POST", "/dossiers", west | {"name": "时间公司", "address": "成都市锦江区 1 号"})
+    (mine,) = (await world.done("west.sales", "GET", "/register?q=时间公司"))["items"]
+    problem = refused(await world.edit("west.sales", mine["number"], "submit"), 409, "duplicates-undecided")
+    found = {one["number"] for one in problem["evidence"]["duplicates"]}
+    assert first["number"] in found
+    for number in found:
+        decided = await world.edit(
+            "west.sales", mine["number"], "duplicates", {"number": number, "because": "异地同名"}
+        )
+        assert decided.status_code == 200, decided.text
+    assert (await world.edit("west.sales", mine["number"], "submit")).status_code == 200
+    shown = await world.done("west.manager", "GET", f"/dossiers/{mine['number']}")
+    assert {one["because"] for one in shown["duplicates"]} == {"异地同名"}
+    assert (await world.edit("west.manager", mine["number"], "pass")).status_code == 200
+
+
+async def test_phones_are_looked_up_by_a_blind_index_alone(world: World) -> None:
+    rows = await world.assembly.running.pool.fetch("SELECT phone_personal FROM dossier_phones")
+    assert rows
+    assert not any("138" in row["phone_personal"] and "00138000" in row["phone_personal"] for row in rows)
+    running = world.assembly.running
+    owner = await asyncpg.connect(**world.settings.connection(OWNER_ROLE))
+    try:
+        for view in ("resembling", "dossier_tasks"):
+            found = await rebuild(running, view, owner)
+            assert found.same, found
+    finally:
+        await owner.close()
+
+
+async def test_who_is_refused_a_second_dossier_asks_for_a_relation(world: World) -> None:
+    identity = {"kind": "uscc", "number": "91310000MA2KEHU9X0"}
+    body = {"name": "另写", "department": "west", "identity": identity}
+    problem = refused(await world.ask("west.sales", "POST", "/dossiers", body), 409, "identity-taken")
+    asking = {"kind": "dealer", "region": "四川", "reason": "四川另有门店"}
+    asked = await world.done("west.sales", "POST", problem["evidence"]["next"], asking)
+    customer = problem["evidence"]["number"]
+    refused(await world.ask("west.sales", "GET", f"/dossiers/{customer}"), 404, "dossier-not-found")
+    (task,) = (await world.done("manager", "GET", "/dossiers?waiting_for=me&kind=relation"))["items"]
+    assert (task["task"], task["number"]) == (asked["relation"], customer)
+    assert (await world.edit("manager", customer, f"relations/{asked['relation']}/pass")).status_code == 200
+    shown = await world.done("west.sales", "GET", f"/dossiers/{customer}")
+    assert shown["relations"] == [{"kind": "dealer", "region": "四川", "salesperson": "west.sales"}]
+    assert shown["collaborators"] == ["west.sales"]
+
+
+async def test_an_existing_customer_is_taken_over_with_its_volumes_by_a_second_person(world: World) -> None:
+    body = {"name": "老客户公司", "department": "east", **complete("91120000MA2KEHU5XJ"), "contacts": [LATE_CONTACT]}
+    drafted = await world.done("sun", "POST", "/dossiers", body | {"address": "天津市和平区 8 号"})
+    stands = {
+        "evidence_digest": "a" * 64,
+        "active_since": "2024-03-01",
+        "agreement_signed_on": "2024-02-20",
+        "agreement_digest": "b" * 64,
+        "visited_on": "2026-01-05",
+        "grade": "A",
+        "graded_year": 2025,
+        "volumes": [{"month": month(back, world), "amount_fen": 100 * back} for back in range(1, 13)],
+    }
+    assert (await world.edit("sun", drafted["id"], "take-over", stands)).status_code == 200
+    refused(await world.edit("manager", drafted["id"], "pass"), 409, "dossier-status")
+    refused(await world.edit("sun", drafted["id"], "take-over/confirm"), 403, "forbidden")
+    (task,) = (await world.done("market", "GET", "/dossiers?waiting_for=me"))["items"]
+    assert (task["kind"], task["number"]) == ("take_over", drafted["number"])
+    assert (await world.edit("market", drafted["number"], "take-over/confirm")).status_code == 200
+    assert (await world.facts(f"customer-{drafted['id']}"))[-2:] == ["CustomerRegistered", "CustomerTakenOver"]
+    months = (await world.done("sun", "GET", f"/volumes/{drafted['number']}"))["months"]
+    assert [one["amount_fen"] for one in months] == [100 * back for back in range(1, 13)]
+
+
+async def test_a_customer_is_closed_and_reopened(world: World) -> None:
+    (row,) = (await world.done("admin", "GET", "/register?q=老客户公司"))["items"]
+    refused(await world.edit("sun", row["number"], "close", {"reason": "停业"}), 403, "forbidden")
+    assert (await world.edit("manager", row["number"], "close", {"reason": "停业"})).status_code == 200
+    assert [one["number"] for one in (await world.done("sun", "GET", "/register?status=closed"))["items"]] == [
+        row["number"]
+    ]
+    refused(await world.edit("sun", row["number"], "changes", {"region": "江苏"}), 409, "dossier-status")
+    assert (await world.edit("manager", row["number"], "reopen", {"reason": "复业"})).status_code == 200
 
 
 async def send(world: World, message_id: str, fact: str, data: Any, source: str = "/contract-system") -> None:

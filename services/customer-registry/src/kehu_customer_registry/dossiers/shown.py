@@ -62,7 +62,7 @@ class ContactShown(BaseModel):
     name: str
     phone: str
     further_phones: list[str]
-    title: str
+    title: str | None
     post: ContactPost | None
     audience: str | None
     birthday: DayShown | None
@@ -80,7 +80,7 @@ class ContactShown(BaseModel):
             name=shown(contact.name),
             phone=shown(contact.phone),
             further_phones=[shown(phone) for phone in contact.further_phones],
-            title=contact.title,
+            title=contact.title or None,
             post=contact.post,
             audience=contact.audience,
             birthday=DayShown.of(contact.birthday, seen),
