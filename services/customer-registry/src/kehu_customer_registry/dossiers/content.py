@@ -113,7 +113,7 @@ class DossierContent(BaseModel):
     contacts: tuple[Contact, ...] = ()
     collaborators: tuple[str, ...] = ()
     relations: tuple[Relation, ...] = ()
-    #: 业务交往: how business with the customer has gone, in words; what can be counted is on the timeline (R4.4.b).
+    #: 业务交往: how business with the customer has gone, in words; what can be counted is on the timeline.
     dealings: str | None = None
     important_potential: bool = False
 
