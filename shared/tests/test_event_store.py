@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import os
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,8 +14,20 @@ import asyncpg
 import pytest
 
 from kehu.deciding import Category
-from kehu.event_store import Append, Claim, Conflict, EventStore, FactTooLarge, InboxMove, InboxMoved, NewFact, Taken
+from kehu.event_store import (
+    Append,
+    Appended,
+    Claim,
+    Conflict,
+    EventStore,
+    FactTooLarge,
+    InboxMove,
+    InboxMoved,
+    NewFact,
+    Taken,
+)
 from kehu.event_store import store as store_module
+from kehu.event_store.appending import call_append
 from kehu.facts import START, Position, StoredFact
 from kehu.ids import new_id
 from kehu.migrations import migrate
@@ -257,6 +270,57 @@ async def test_a_cancelled_caller_does_not_stop_the_others(store: EventStore) ->
     assert sum(isinstance(outcome, BaseException) for outcome in outcomes) == 1
 
 
+@pytest.mark.parametrize("company", [0, 2])
+async def test_an_append_has_the_same_outcome_alone_and_in_company(
+    store: EventStore, pool: asyncpg.Pool, company: int
+) -> None:
+    """Guard: append.sql has plain statements for one append of one fact, and sets for everything else."""
+
+    async def call(append: Append) -> object:
+        others = [Append(a_stream(), 0, "k", [fact()]) for _ in range(company)]
+        async with pool.acquire() as connection, connection.transaction():
+            (outcome, *_) = await call_append(connection, [append, *others])
+        return outcome
+
+    stream, value, known = a_stream(), str(new_id()), fact()
+    first = await call(Append(stream, 0, "first", [known]))
+    assert (type(first), getattr(first, "version", None)) == (Appended, 1)
+    again = await call(Append(stream, 0, "first", [known]))
+    assert (getattr(again, "known", None), getattr(again, "position", None)) == (True, getattr(first, "position", 0))
+    assert isinstance(await call(Append(stream, 0, "k", [fact()])), Conflict)
+    outcomes = [
+        await call(Append(stream, None, "later", [fact(published=False)])),
+        await call(Append(stream, 2, "k", [fact()], [Claim("uscc", value, "one")])),
+        await call(Append(stream, 3, "k", [fact(), fact(published=False)])),
+        await call(Append(stream, 5, "k", [fact()], [Claim("uscc", value, "one", release=True)])),
+        await call(Append(stream, 6, "k")),
+    ]
+    rows = await store.read_stream(stream)
+    assert [getattr(outcome, "version", None) for outcome in outcomes] == [2, 3, 5, 6, 6]
+    assert [outcome.position for outcome in outcomes[:4] if isinstance(outcome, Appended)] == [
+        rows[version - 1].position for version in (2, 3, 5, 6)
+    ]
+    assert [(row.version, row.sequence, row.key) for row in rows] == [
+        (number, sequence, "first") for number, sequence in enumerate([1, None, 2, 3, None, 4], 1)
+    ]
+    assert await store.read_claim("uscc", value) is None
+
+
+async def test_two_calls_that_want_the_same_streams_in_another_order_do_not_lock_each_other_out(
+    pool: asyncpg.Pool,
+) -> None:
+    """Guard: the one sorted order in which append.sql takes its locks."""
+    streams = [a_stream() for _ in range(60)]
+
+    async def call(wanted: list[str]) -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            await call_append(connection, [Append(stream, None, "k", [fact()]) for stream in wanted])
+
+    async with asyncio.timeout(PATIENCE):
+        for _ in range(5):
+            await asyncio.gather(*(call(streams[:: 1 - 2 * (turn % 2)]) for turn in range(8)))
+
+
 # --- reading under writers -------------------------------------------------------------------------------------------
 
 
@@ -334,6 +398,21 @@ async def test_a_reader_by_position_alone_would_skip(store: EventStore, settings
     assert not {slow, fast} & {row.stream for row in careful}
     assert {slow, fast} <= {row.stream for row in await read_all(store)}
     await auditor.close()
+
+
+async def test_pages_are_the_log_and_leaving_them_early_gives_the_connection_back(
+    store: EventStore, settings: Settings
+) -> None:
+    await store.append(Append(a_stream(), 0, "k", [fact() for _ in range(25)]))
+    async with asyncpg.create_pool(**settings.connection("kehu_thing_keeper"), min_size=1, max_size=1) as narrow:
+        reader = EventStore(narrow)
+        async with aclosing(reader.read_pages(START, 10)) as pages:
+            paged = [row async for page in pages for row in page]
+        assert paged == await read_all(reader)
+        async with aclosing(reader.read_pages(START, 10)) as pages:
+            assert len(await anext(pages)) == 10
+        async with asyncio.timeout(PATIENCE):
+            assert await reader.read_log(START, 1) == paged[:1]
 
 
 async def test_sixty_four_writers_on_one_stream_lose_nothing(store: EventStore) -> None:

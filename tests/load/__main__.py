@@ -16,10 +16,11 @@ from pathlib import Path
 from bench import Result, Row, run, show
 from kafka_rows import ConsumeRows, LatencyRows, RelayRows
 from report import describe, write
-from store_rows import StoreRows
+from store_rows import LogRows, StoreRows
 
 from kehu.embedded import EmbeddedBroker, EmbeddedPostgres
 from kehu.logs import configure_logs
+from kehu.memory import leave_to_stay
 from kehu.settings import create_secrets
 from kehu.testing.containers import KafkaInContainer, PostgresInContainer
 from kehu.testing.pair import PAIR
@@ -60,13 +61,14 @@ async def bench(words: Sequence[str], document: Path | None) -> list[Result]:
     with tempfile.TemporaryDirectory(prefix="kehu-bench-") as directory:
         async with start_platform(Path(directory)) as platform:
             # Each group has a database and an empty broker to itself: what one leaves behind is no load on the next.
-            for kind in (StoreRows, RelayRows, ConsumeRows, LatencyRows):
+            for kind in (StoreRows, LogRows, RelayRows, ConsumeRows, LatencyRows):
                 fresh = await platform.postgres.create_database(services=PAIR)
                 group = kind(platform.settings(fresh.database_name))
                 rows = chosen(group.rows(), words)
                 if rows:
                     await platform.empty_kafka()
                     await group.open()
+                    leave_to_stay()  # as a service does once it has started; the peers share this process
                     try:
                         results += await run(rows)
                     finally:

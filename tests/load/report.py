@@ -28,7 +28,8 @@ _FAIRNESS = """
 ## What is compared with what
 
 - **eventsourcing** is used as its documentation says, with its PostgreSQL module and one thread per writer. Both sides
-  go from an object of the domain to a committed row, and from the log back to objects.
+  go from an object of the domain to a committed row, and from the log back to objects; every event says the same on
+  both sides: what happened, who did it, when, in answer to which request.
 - **plain INSERT**, **raw unnest** and **raw asyncpg pages** store ready rows in a table of nine columns with the same
   unique constraints, without streams, idempotency, rights or the order of commits.
 - **aiokafka `send`** gets ready keys, values and headers in memory; the relay reads the store, and saves its cursor.

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
+from functools import lru_cache
 from typing import Any, Self
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -21,6 +22,7 @@ _QUARTERS = 4
 _MONTHS_PER_QUARTER = 3
 # Any time of a customer's dealings: outside it is a slip of the keyboard, and dates would overflow at their ends.
 _YEARS = range(1900, 2200)
+_PERIODS_KEPT = 1_000  # read again without parsing: the months of some eighty years
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
 _QUARTER = re.compile(r"(\d{4})-Q(\d)", re.ASCII)
@@ -225,6 +227,9 @@ def month_closes_at(month: Month, *, closing_day: int = 5) -> datetime:
 
 
 def _schema(period: type, parse: Callable[[str], Any], refusal: Callable[[], PydanticCustomError]) -> CoreSchema:
+    # A log is full of the same few periods, and they are immutable: each is made once.
+    parse = lru_cache(_PERIODS_KEPT)(parse)
+
     def validated(value: Any) -> Any:
         if isinstance(value, period):
             return value

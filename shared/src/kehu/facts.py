@@ -128,27 +128,43 @@ class UnknownFactType(LookupError):
         self.type_name = type_name
 
 
+class _Known(NamedTuple):
+    """A type on the wire: its model today, the version it was stored under, and how its JSON text is read."""
+
+    model: type[Fact]
+    version: int
+    read_json: Callable[[str], Fact]
+
+
 class FactTypes:
     """The facts that a reader knows, by their name on the wire."""
 
     def __init__(self, types: Iterable[type[Fact]]) -> None:
-        self._by_name: dict[str, tuple[type[Fact], int]] = {}
+        self._by_name: dict[str, _Known] = {}
         for model in types:
             for version in range(1, model.schema_version + 1):
                 if version < model.schema_version and version not in model.upcasters:
                     raise TypeError(f"{model.__name__} has no upcaster from version {version}.")
                 name = f"kehu.{model.__name__}.v{version}"
                 known = self._by_name.get(name)
-                if known and known[0] is not model:
-                    raise TypeError(f"Two facts are called {name}: {known[0]!r} and {model!r}.")
-                self._by_name[name] = (model, version)
+                if known and known.model is not model:
+                    raise TypeError(f"Two facts are called {name}: {known.model!r} and {model!r}.")
+                self._by_name[name] = _Known(model, version, self._reader(name, model, version))
+
+    def _reader(self, name: str, model: type[Fact], version: int) -> Callable[[str], Fact]:
+        if version < model.schema_version:
+            return lambda text: self.read(name, from_json(text))
+        if not model.__pydantic_complete__:
+            model.model_rebuild()
+        # What model_validate_json calls, without its options: a fifth of the time that reading a fact takes.
+        return model.__pydantic_validator__.validate_json
 
     def __contains__(self, type_name: str) -> bool:
         return type_name in self._by_name
 
     def models(self) -> set[type[Fact]]:
         """Every fact model that can be read."""
-        return {model for model, _ in self._by_name.values()}
+        return {known.model for known in self._by_name.values()}
 
     def model(self, type_name: str) -> type[Fact]:
         """The current model of a type on the wire.
@@ -157,10 +173,7 @@ class FactTypes:
             UnknownFactType: nobody declared it.
 
         """
-        try:
-            return self._by_name[type_name][0]
-        except KeyError:
-            raise UnknownFactType(type_name) from None
+        return self._known(type_name).model
 
     def read_json(self, type_name: str, text: str) -> Fact:
         """Do the same as `read`, from JSON text; faster, since most facts need no upcasting.
@@ -170,10 +183,7 @@ class FactTypes:
             pydantic.ValidationError: the data does not fit the model.
 
         """
-        known = self._by_name.get(type_name)
-        if known and known[1] == known[0].schema_version:
-            return known[0].model_validate_json(text)
-        return self.read(type_name, from_json(text))
+        return self._known(type_name).read_json(text)
 
     def read(self, type_name: str, data: dict[str, Any]) -> Fact:
         """Upcast `data` to the current version and validate it.
@@ -183,13 +193,16 @@ class FactTypes:
             pydantic.ValidationError: the data does not fit the model.
 
         """
-        try:
-            model, version = self._by_name[type_name]
-        except KeyError:
-            raise UnknownFactType(type_name) from None
+        model, version, _ = self._known(type_name)
         for step in range(version, model.schema_version):
             data = model.upcasters[step](data)
         return model.model_validate(data)
+
+    def _known(self, type_name: str) -> _Known:
+        try:
+            return self._by_name[type_name]
+        except KeyError:
+            raise UnknownFactType(type_name) from None
 
 
 def category_of(stream: str) -> str:

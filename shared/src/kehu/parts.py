@@ -121,8 +121,7 @@ async def connect(service: Service, settings: Settings) -> AsyncGenerator[Runnin
         pool = await _open(service, settings)
         stack.push_async_callback(_close, pool)
         await _check_log(pool)
-        # The store leaves no state on a connection, so putting one back needs no round trip to reset it.
-        store_pool = await asyncpg.create_pool(**_pool_arguments(service, settings), reset=_leave)
+        store_pool = await open_store_pool(service, settings)
         stack.push_async_callback(_close, store_pool)
         wakes: list[Callable[[], None]] = []
         store = MeasuredStore(store_pool, wake=lambda: _call_all(wakes))
@@ -146,6 +145,15 @@ async def connect(service: Service, settings: Settings) -> AsyncGenerator[Runnin
             follower=follower,
             wakes=wakes,
         )
+
+
+async def open_store_pool(service: Service, settings: Settings) -> asyncpg.Pool:
+    """Connections for a service's event store, and nothing else.
+
+    The store leaves no state on a connection, so putting one back needs no round trip to reset it: that is a fifth of
+    the time of an append.
+    """
+    return await asyncpg.create_pool(**_pool_arguments(service, settings), reset=_leave)
 
 
 def _call_all(calls: list[Callable[[], None]]) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
@@ -195,9 +195,14 @@ class _OwnLog:
             yield rows
 
     async def _pages(self, end: Position) -> AsyncGenerator[list[StoredFact]]:
-        while rows := [row for row in await self._store.read_log(self._at, PAGE) if row.position <= end]:
-            self._at = rows[-1].position
-            yield rows
+        async with aclosing(self._store.read_pages(self._at, PAGE)) as pages:
+            async for page in pages:
+                rows = [row for row in page if row.position <= end]
+                if rows:
+                    self._at = rows[-1].position
+                    yield rows
+                if len(rows) < len(page):
+                    return
 
     async def swapped(self) -> None:
         """Let the follower go on behind the new rows; in the swap's transaction."""

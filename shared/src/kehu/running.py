@@ -19,6 +19,7 @@ from kehu.consuming import Consumers
 from kehu.http.app import Part, build_app
 from kehu.identity import load_issuer
 from kehu.loops import Loop
+from kehu.memory import leave_to_stay
 from kehu.metrics import PARKED, WATERMARK_AGE
 from kehu.parts import Running, connect
 from kehu.relay import Relay
@@ -218,6 +219,7 @@ async def _serve(assembly: Assembly, listener: socket.socket, stop: asyncio.Even
     )
     await assembly.start()
     serving = asyncio.create_task(server.serve([listener]), name="http")
+    leave_to_stay()
     address = listener.getsockname()
     log.info("service.started", service=assembly.running.service.name, host=address[0], port=address[1])
     waiting = asyncio.create_task(stop.wait(), name="stop")

@@ -182,40 +182,8 @@ async def call_append(
         asyncpg.PostgresError: the call as a whole failed.
 
     """
-    facts = [fact for append in appends for fact in append.facts]
-    owners, places, published = _numbering(appends)
-    claims = [(number, claim) for number, append in enumerate(appends, 1) for claim in append.claims]
     try:
-        rows = await connection.fetch(
-            _CALL,
-            [append.stream for append in appends],
-            [append.expected for append in appends],
-            [append.key for append in appends],
-            [len(append.facts) for append in appends],
-            [sum(fact.published for fact in append.facts) for append in appends],
-            owners,
-            places,
-            published,
-            [fact.id for fact in facts],
-            [fact.type for fact in facts],
-            [fact.schema_version for fact in facts],
-            [fact.data for fact in facts],
-            [fact.metadata for fact in facts],
-            [fact.actor for fact in facts],
-            [fact.correlation for fact in facts],
-            [fact.occurred_at for fact in facts],
-            [number for number, _ in claims],
-            [claim.scope for _, claim in claims],
-            [claim.value for _, claim in claims],
-            [claim.holder for _, claim in claims],
-            [claim.digest for _, claim in claims],
-            [claim.answer for _, claim in claims],
-            [claim.release for _, claim in claims],
-            [move.consumer for move in moves],
-            [move.stream for move in moves],
-            [move.was for move in moves],
-            [move.to for move in moves],
-        )
+        rows = await connection.fetch(_CALL, *_append_columns(appends), *_claim_columns(appends), *_move_columns(moves))
     except asyncpg.PostgresError as error:
         if getattr(error, "sqlstate", None) == "KE005":
             raise InboxMoved(str(error)) from error
@@ -223,19 +191,68 @@ async def call_append(
     return [_outcome(append, row) for append, row in zip(appends, rows, strict=True)]
 
 
-def _numbering(appends: Sequence[Append]) -> tuple[list[int], list[int], list[int | None]]:
-    """For every fact: its append, its place there, and its place among the published ones (None if private)."""
+_Columns: TypeAlias = Sequence[Sequence[Any] | None]
+
+#: What a call has none of goes as NULL: the server takes that for an empty array, and it costs a quarter of one.
+_NO_FACTS: _Columns = (None,) * 11
+_NO_CLAIMS: _Columns = (None,) * 7
+_NO_MOVES: _Columns = (None,) * 4
+
+
+def _append_columns(appends: Sequence[Append]) -> _Columns:
+    """The parameters a_* and f_*: of every fact its append, its place there, and its place among the published ones."""
     owners: list[int] = []
     places: list[int] = []
-    published: list[int | None] = []
+    turns: list[int | None] = []
+    leaving: list[int] = []
+    facts: list[NewFact] = []
     for number, append in enumerate(appends, 1):
-        leaving = 0
+        published = 0
         for place, fact in enumerate(append.facts, 1):
-            leaving += fact.published
             owners.append(number)
             places.append(place)
-            published.append(leaving if fact.published else None)
-    return owners, places, published
+            if fact.published:
+                published += 1
+                turns.append(published)
+            else:
+                turns.append(None)
+        leaving.append(published)
+        facts += append.facts
+    return (
+        [append.stream for append in appends],
+        [append.expected for append in appends],
+        [append.key for append in appends],
+        [len(append.facts) for append in appends],
+        leaving,
+        # The columns of a fact stand in its own order; `published` is in `turns` already.
+        *((owners, places, turns, *list(zip(*facts, strict=True))[:-1]) if facts else _NO_FACTS),
+    )
+
+
+def _claim_columns(appends: Sequence[Append]) -> _Columns:
+    claims = [(number, claim) for number, append in enumerate(appends, 1) for claim in append.claims]
+    if not claims:
+        return _NO_CLAIMS
+    return (
+        [number for number, _ in claims],
+        [claim.scope for _, claim in claims],
+        [claim.value for _, claim in claims],
+        [claim.holder for _, claim in claims],
+        [claim.digest for _, claim in claims],
+        [claim.answer for _, claim in claims],
+        [claim.release for _, claim in claims],
+    )
+
+
+def _move_columns(moves: Sequence[InboxMove]) -> _Columns:
+    if not moves:
+        return _NO_MOVES
+    return (
+        [move.consumer for move in moves],
+        [move.stream for move in moves],
+        [move.was for move in moves],
+        [move.to for move in moves],
+    )
 
 
 def _outcome(append: Append, row: asyncpg.Record) -> Outcome:

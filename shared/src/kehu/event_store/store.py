@@ -66,13 +66,30 @@ class EventStore:
 
         """
         check_size(append)
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._queue.append((append, future))
-        self._start_worker()
-        outcome = await future
+        if not self._working:
+            outcome = await self._append_alone(append)
+        else:
+            outcome = await self._append_queued(append)
         if isinstance(outcome, Appended):
             return outcome
         raise outcome
+
+    async def _append_alone(self, append: Append) -> Outcome:
+        """Nothing is under way: no queue, and no task of its own."""
+        self._working += 1
+        try:
+            async with self._pool.acquire() as connection:
+                (outcome,) = await call_append(connection, [append])
+        finally:
+            self._working -= 1
+        self._wake()
+        return outcome
+
+    async def _append_queued(self, append: Append) -> Outcome:
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._queue.append((append, future))
+        self._start_worker()
+        return await future
 
     async def append_together(
         self, connection: Connection, appends: Sequence[Append], moves: Sequence[InboxMove] = ()
@@ -206,6 +223,24 @@ class EventStore:
             "SELECT * FROM event_store.read_log($1, $2, $3, $4)", after.tx, after.position, limit, only_published
         )
         return [_stored(row) for row in rows]
+
+    async def read_pages(self, after: Position, limit: int) -> AsyncGenerator[list[StoredFact]]:
+        """Page after page of the service's own log, to its end; while the caller works at one, the next is fetched.
+
+        Close it (`contextlib.aclosing`) when leaving it early: it holds a connection.
+        """
+        async with self._pool.acquire() as connection:
+            page = await self.read_log(after, limit, connection=connection)
+            while page:
+                following = asyncio.create_task(self.read_log(page[-1].position, limit, connection=connection))
+                try:
+                    await asyncio.sleep(0)  # so that the question is on its way before the caller starts to work
+                    yield page
+                    page = await following
+                finally:
+                    if not following.done():
+                        following.cancel()
+                        await asyncio.wait([following])
 
     async def read_published(
         self, service: str, types: Sequence[str], after: Position, limit: int, *, connection: Connection | None = None
