@@ -8,6 +8,15 @@ from kehu.identity import STAFF_SERVICE, staff_view
 from kehu.policy_api import policy_router
 from kehu.service import Feature, Service, migrations_beside
 from kehu_customer_registry.delegations import api as delegations_api
+from kehu_customer_registry.departures import api as departures_api
+from kehu_customer_registry.departures.facts import DEPARTURES, HANDOVERS
+from kehu_customer_registry.departures.handovers import PROPOSAL_UNANSWERED
+from kehu_customer_registry.departures.leftovers import pass_leftovers
+from kehu_customer_registry.departures.naming import NAMED_HERE, NAMED_PAPERS, NAMED_VISITS
+from kehu_customer_registry.departures.policy import DEPARTING
+from kehu_customer_registry.departures.proofs import REACTIONS as PROOF_REACTIONS
+from kehu_customer_registry.departures.schedules import ACCESS_ENDS
+from kehu_customer_registry.departures.views import DEPARTURES_VIEW
 from kehu_customer_registry.dossiers import api as dossiers_api
 from kehu_customer_registry.dossiers import changes_api, duplicates_api, register, taking_over_api, tasks
 from kehu_customer_registry.dossiers.attachments import may_read_file
@@ -52,6 +61,16 @@ service = Service(
             workers=[appoint_first_admins],
         ),
         Feature("delegations", router=delegations_api.router),
+        Feature(
+            "departures",
+            categories=[DEPARTURES, HANDOVERS],
+            reactions=PROOF_REACTIONS,
+            views=[DEPARTURES_VIEW, NAMED_HERE, NAMED_VISITS, NAMED_PAPERS],
+            schedules=[ACCESS_ENDS, PROPOSAL_UNANSWERED],
+            policies=[DEPARTING],
+            router=departures_api.router,
+            workers=[pass_leftovers],
+        ),
         Feature("policies", router=policy_router()),
         # Before the dossiers: /dossiers/duplicates is no dossier's id.
         Feature("duplicates", views=[RESEMBLING], router=duplicates_api.router),

@@ -15,6 +15,7 @@ from kehu.errors import KehuError
 from kehu.escalating import ESCALATION
 from kehu.event_store import Claim, Taken
 from kehu.facts import Fact
+from kehu_customer_registry.departures.policy import DEPARTING
 from kehu_customer_registry.dossiers import decisions
 from kehu_customer_registry.dossiers.content import Nature
 from kehu_customer_registry.dossiers.decisions import DraftDossier, SalesForce
@@ -33,7 +34,9 @@ NUMBER = "K000001"
 EAST, WEST = "east", "west"
 USCC = "91110000600037341L"
 OTHER_USCC = "9144030071526726XG"
-POLICIES = {kind.name: kind.initial for kind in (KEY_ROLES, ESCALATION, VOLUME_REPORTING, VERIFYING, DOSSIER_KEEPING)}
+POLICIES = {
+    kind.name: kind.initial for kind in (KEY_ROLES, ESCALATION, DEPARTING, VOLUME_REPORTING, VERIFYING, DOSSIER_KEEPING)
+}
 
 
 def person(name: str, *roles: str, department: str | None = EAST, departing: bool = False) -> Actor:

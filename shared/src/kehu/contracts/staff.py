@@ -192,6 +192,23 @@ class SuccessorProposed(PublishedFact, clause="R4.6"):
     successor: str
     department: str
     due_on: date
+    proposed_by: str | None = None
+    proposed_on: date | None = None
+    #: For whom, where a delegate did it (B代A).
+    on_behalf_of: str | None = None
+    #: Whether the leaver only collaborates with the customer, so that the owner stays.
+    collaborator: bool = False
+
+
+class SuccessorDeclined(PublishedFact, clause="R4.6"):
+    """The successor does not take the customer over: the manager proposes somebody else."""
+
+    departure: str
+    customer: str
+    leaver: str
+    successor: str
+    department: str
+    reason: str
 
 
 class SuccessorAccepted(PublishedFact, clause="R4.6"):
@@ -203,6 +220,8 @@ class SuccessorAccepted(PublishedFact, clause="R4.6"):
     successor: str
     department: str
     accepted_by: str
+    on_behalf_of: str | None = None
+    collaborator: bool = False
 
 
 class HandoverNoticeDue(PublishedFact, clause="R4.6"):
@@ -223,6 +242,7 @@ class HandoverProved(PublishedFact, clause="R4.6"):
     proof: Literal["delivery", "letter", "call", "visit", "waived"]
     evidence: str
     proved_by: str
+    on_behalf_of: str | None = None
 
 
 #: All of them, for whoever keeps a view of the staff.
