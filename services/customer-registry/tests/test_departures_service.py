@@ -1,0 +1,416 @@
+"""A salesperson leaves, as people meet it: over HTTP, on a real PostgreSQL and broker, with the clock moved.
+
+One story, told in order: the later tests lean on what the earlier ones have done. The notifier's receipts and
+engagement's visits come through Kafka.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import asyncpg
+import httpx2
+import pytest
+import pytest_asyncio
+
+from kehu import calendar, clock
+from kehu.contracts.engagement import VisitLogged, VisitPlanned
+from kehu.contracts.messages import MessageDelivered
+from kehu.deciding import Category, Context, Decision, system_actor
+from kehu.facts import Fact
+from kehu.identity import issue_token
+from kehu.loops import Loop
+from kehu.parts import Running, connect
+from kehu.rebuilding import rebuild
+from kehu.relay import Relay
+from kehu.running import Assembly, assemble
+from kehu.service import Feature, Service
+from kehu.settings import OWNER_ROLE, TOKEN_ISSUER, Settings
+from kehu.testing.platform import Platform
+from kehu_customer_registry.app import service
+from kehu_customer_registry.departures.proofs import TEMPLATE
+
+PATIENCE = 60
+USCCS = ("91110000600037341L", "9144030071526726XG", "91440300708461136T", "92330106MA2CEX7TXM")
+POSTS: dict[str, tuple[str, str | None]] = {
+    "sun": ("salesperson", "east"),
+    "qian": ("salesperson", "east"),
+    "zhou": ("salesperson", "east"),
+    "manager": ("dept_manager", "east"),
+    "west.manager": ("dept_manager", "west"),
+    "hr": ("hr", None),
+    "auditor": ("auditor", None),
+}
+MESSAGES = Category("message", (MessageDelivered,), None, lambda state, _fact: state)
+VISITS = Category("visits", (VisitPlanned, VisitLogged), None, lambda state, _fact: state)
+
+
+@dataclass
+class World:
+    """The registry, other services' topics, and people who ask."""
+
+    assembly: Assembly
+    http: httpx2.AsyncClient
+    settings: Settings
+    others: dict[str, Running]
+    customers: dict[str, str] = field(default_factory=dict[str, str])
+    departure: str = ""
+
+    @property
+    def today(self) -> date:
+        """The policy's day."""
+        return calendar.today(self.assembly.running.clock.now())
+
+    async def ask(self, person: str, method: str, path: str, body: Any = None, **headers: str) -> httpx2.Response:
+        """One request; changes wait until the lists show them."""
+        token = issue_token(self.settings.secret(TOKEN_ISSUER), person, 60)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.http.request(
+            method,
+            path,
+            json=body,
+            headers={"Authorization": f"Bearer {token}", "Prefer": "wait=20", "Accept-Language": "en", **named},
+        )
+
+    async def done(self, person: str, method: str, path: str, body: Any = None, **more: str) -> Any:
+        """One request that is to succeed."""
+        response = await self.ask(person, method, path, body, **more)
+        assert response.is_success, response.text
+        return response.json()
+
+    async def step(self, person: str, customer: str, step: str, body: Any = None) -> httpx2.Response:
+        """A step of the handover of one of the customers, in the departure of the story."""
+        path = f"/departures/{self.departure}/customers/{self.customers[customer]}/{step}"
+        return await self.ask(person, "POST", path, body)
+
+    async def register(self, name: str, identity: str, owner: str = "sun") -> None:
+        """A customer from first draft to archive."""
+        form = {
+            "name": name,
+            "department": "east",
+            "kind": "dealer",
+            "nature": "limited_liability",
+            "supervising_body": "无",
+            "address": "杭州市西湖区文三路 1 号",
+            "region": "浙江",
+            "identity": {"kind": "uscc", "number": identity},
+            "contacts": [{"name": "王小明", "phone": "13800138000", "title": "总经理", "audience": "I"}],
+        }
+        customer = (await self.done(owner, "POST", "/dossiers", form))["id"]
+        for person, step in ((owner, "submit"), ("manager", "pass")):
+            seen = await self.ask(owner, "GET", f"/dossiers/{customer}")
+            path = f"/dossiers/{customer}/{step}"
+            await self.done(person, "POST", path, If_Match=seen.headers["etag"])
+        self.customers[name] = customer
+
+    async def publish(self, by: str, category: Category[Any], stream_id: str, *facts: Fact) -> None:
+        """Facts of another service, on their way through Kafka."""
+        running = self.others[by]
+        context = Context(system_actor(by, "test"), running.clock.now())
+        await running.commands.handle(
+            category, stream_id, lambda _state, _context: Decision(facts), context, must_exist=False
+        )
+
+    async def advance(self, days: int) -> None:
+        """Move the clock of the whole system to a moment after midnight."""
+        moment = calendar.start_of_day(self.today + timedelta(days=days)) + timedelta(seconds=1)
+        owner = await asyncpg.connect(**self.settings.connection(OWNER_ROLE))
+        try:
+            await clock.advance(owner, moment - self.assembly.running.clock.now(), demonstration=True)
+        finally:
+            await owner.close()
+
+        async def arrived() -> bool:
+            return self.assembly.running.clock.now() >= moment
+
+        await until(arrived)
+
+    async def worklist(self) -> Any:
+        """The departure of the story as HR sees it."""
+        return await self.done("hr", "GET", f"/departures/{self.departure}")
+
+    async def lacking(self) -> dict[str, str | None]:
+        """What each customer lacks."""
+        names = {customer: name for name, customer in self.customers.items()}
+        return {names[row["customer"]]: row["lacks"] for row in (await self.worklist())["customers"]}
+
+
+async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
+    """Wait for a condition in another loop or server, which tells nobody when it changes."""
+    async with asyncio.timeout(PATIENCE):
+        while not (found := await condition()):  # noqa: ASYNC110 - it changes elsewhere
+            await asyncio.sleep(0.02)
+    return found
+
+
+def refused(response: httpx2.Response, status: int, code: str) -> Mapping[str, Any]:
+    assert response.status_code == status, response.text
+    found: Mapping[str, Any] = response.json()
+    assert found["code"] == code, response.text
+    return found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def world(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
+    none = tmp_path_factory.mktemp("none")
+    notifier = Service("notifier", "n", [Feature("published", categories=[MESSAGES])], none)
+    engagement = Service("engagement", "e", [Feature("published", categories=[VISITS])], none)
+    database = await platform.postgres.create_database(services=[service, notifier, engagement])
+    await platform.empty_kafka()
+    settings = platform.settings(database.database_name)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(platform.postgres.drop_database, database)
+        others: dict[str, Running] = {}
+        for other in (notifier, engagement):
+            others[other.name] = await stack.enter_async_context(connect(other, settings))
+            relay = Relay(other, others[other.name].store, settings)
+            others[other.name].wakes.append(relay.wake)
+            loop = Loop("relay", relay.run)
+            loop.start()
+            stack.push_async_callback(loop.stop, 5.0)
+        assembly = await stack.enter_async_context(assemble(service, settings))
+        await assembly.start()
+        stack.push_async_callback(assembly.stop)
+        transport = httpx2.ASGITransport(app=assembly.app)
+        http = await stack.enter_async_context(httpx2.AsyncClient(transport=transport, base_url="http://registry"))
+        found = World(assembly, http, settings, others)
+        for admin in ("admin", "admin2"):
+            await until(lambda admin=admin: knows(found, admin))
+        await appoint_everybody(found)
+        yield found
+
+
+async def knows(world: World, person: str) -> bool:
+    response = await world.ask(person, "GET", "/me")
+    return response.status_code == 200 and bool(response.json()["posts"])
+
+
+async def appoint_everybody(world: World) -> None:
+    for code, region in (("east", "华东"), ("west", "西部")):
+        await world.done("admin", "POST", "/departments", {"code": code, "name": f"{region}营销部", "region": region})
+    for number, (person, (role, department)) in enumerate(POSTS.items(), 1001):
+        body = {"person": person, "number": str(number), "name": f"员工{number}", "department": department}
+        await world.done("admin", "POST", "/staff", body)
+        await world.done("admin", "POST", f"/staff/{person}/roles", {"role": role, "department": department})
+
+
+# --- staff -----------------------------------------------------------------------------------------------------------
+
+
+async def test_departments_people_and_posts_are_administered_with_their_history(world: World) -> None:
+    await world.done("admin", "POST", "/departments", {"code": "north", "name": "华北营销部", "region": "华北"})
+    await world.done("admin", "PATCH", "/departments/north", {"region": "华北及东北"})
+    await world.done("admin", "POST", "/staff", {"person": "wu", "number": "3001", "name": "吴", "department": "north"})
+    refused(await world.ask("admin", "POST", "/departments/north/close", {"reason": "合并"}), 409, "department-in-use")
+    await world.done("admin", "POST", "/staff/wu/department", {"department": "west"})
+    await world.done("admin", "POST", "/departments/north/close", {"reason": "合并"})
+    post = {"role": "salesperson", "department": "north"}
+    refused(await world.ask("admin", "POST", "/staff/wu/roles", post), 404, "department-unknown")
+    history = await world.done("sun", "GET", "/departments/north/history")
+    assert [one["type"] for one in history] == ["DepartmentOpened", "DepartmentChanged", "DepartmentClosed"]
+    (row,) = [row for row in (await world.done("sun", "GET", "/staff"))["items"] if row["person"] == "wu"]
+    assert (row["department"], row["department_name"], row["region"]) == ("west", "西部营销部", "西部")
+
+
+async def test_a_department_has_one_manager_and_who_had_which_post_is_kept(world: World) -> None:
+    post = {"role": "dept_manager", "department": "west"}
+    problem = refused(await world.ask("admin", "POST", "/staff/wu/roles", post), 409, "post-taken")
+    assert problem["evidence"] == {"manager": "west.manager"}
+    await world.done("admin", "POST", "/staff/west.manager/roles/revoke", post)
+    await world.done("admin", "POST", "/staff/wu/roles", post)
+    path = f"/staff/roles?on={world.today}&role=dept_manager&department=west"
+    rows = (await world.done("auditor", "GET", path))["items"]
+    assert [(row["person"], row["until"] is None, row["revoked_by"]) for row in rows] == [
+        ("west.manager", False, "admin"),
+        ("wu", True, None),
+    ]
+    assert (await world.done("hr", "GET", f"/staff/roles?on={world.today - timedelta(days=1)}"))["items"] == []
+    refused(await world.ask("sun", "GET", path), 403, "forbidden")
+
+
+# --- a departure -----------------------------------------------------------------------------------------------------
+
+
+async def test_from_its_start_who_is_leaving_only_reads_their_own_masked_and_exports_nothing(world: World) -> None:
+    for name, identity in zip(("甲公司", "乙公司", "丙公司"), USCCS[:3], strict=True):
+        await world.register(name, identity)
+    await world.register("丁公司", USCCS[3], "qian")
+    visit = VisitPlanned(
+        visit="v-1",
+        customer=world.customers["甲公司"],
+        department="east",
+        planned_on=world.today,
+        visitors=("sun", "qian"),
+        purpose="对账",
+        first_visit=False,
+    )
+    await world.publish("engagement", VISITS, world.customers["甲公司"], visit)
+    body = {"person": "sun", "last_day": str(world.today + timedelta(days=10)), "reason": "辞职"}
+    refused(await world.ask("sun", "POST", "/departures", body), 403, "not-the-manager")
+    started = await world.done("hr", "POST", "/departures", body, Idempotency_Key="l-1")
+    assert (await world.done("hr", "POST", "/departures", body, Idempotency_Key="l-1")) == started
+    assert re.fullmatch(r"LZ\d{6}", started["number"])
+    world.departure = started["number"]
+    refused(await world.ask("hr", "POST", "/departures", body), 409, "leaving")
+
+    assert (await world.done("sun", "GET", "/me"))["departing"] is True
+    refused(await world.ask("sun", "GET", "/register"), 403, "departing")
+    refused(await world.ask("sun", "GET", "/register/export", Kehu_Reason="x"), 403, "departing")
+    refused(await world.ask("sun", "POST", "/dossiers", {"name": "新", "department": "east"}), 403, "departing")
+    (contact,) = (await world.done("sun", "GET", f"/dossiers/{world.customers['甲公司']}"))["contacts"]
+    assert contact["name"] == "王**"
+    refused(await world.ask("sun", "GET", f"/dossiers/{world.customers['丁公司']}"), 404, "dossier-not-found")
+    owner = {"owner": "sun", "collaborators": []}
+    seen = await world.ask("manager", "GET", f"/dossiers/{world.customers['丁公司']}")
+    path = f"/dossiers/{world.customers['丁公司']}/owner"
+    response = await world.ask("manager", "POST", path, owner, If_Match=seen.headers["etag"])
+    assert response.status_code in (404, 409), response.text
+    post = {"role": "verifier", "department": "east"}
+    refused(await world.ask("admin", "POST", "/staff/sun/roles", post), 409, "leaving")
+
+
+async def test_the_worklist_names_customers_and_whatever_else_names_the_leaver(world: World) -> None:
+    async def named() -> Any:
+        return [(one["kind"], one["thing"]) for one in (await world.worklist())["things"]]
+
+    assert await until(named) == [("visit", "v-1")]
+    assert await world.lacking() == dict.fromkeys(("甲公司", "乙公司", "丙公司"), "successor-missing")
+    problem = refused(await world.ask("hr", "POST", f"/departures/{world.departure}/clear"), 409, "departure-open")
+    assert len(problem["evidence"]["customers"]) == 3
+    assert "v-1" in problem["detail"]
+    for person in ("sun", "manager", "auditor"):
+        await world.done(person, "GET", f"/departures/{world.departure}")
+    for person in ("qian", "wu"):
+        refused(await world.ask(person, "GET", f"/departures/{world.departure}"), 404, "departure-not-found")
+    (row,) = (await world.done("manager", "GET", "/departures?waiting_for=me"))["items"]
+    assert (row["number"], row["person"], row["state"]) == (world.departure, "sun", "running")
+    assert (await world.done("qian", "GET", "/departures"))["items"] == []
+
+
+async def test_a_successor_accepts_and_the_delivered_notice_proves_it(world: World) -> None:
+    successor = {"successor": "qian"}
+    refused(await world.step("qian", "甲公司", "successor", successor), 404, "departure-not-found")
+    assert (await world.step("manager", "甲公司", "successor", successor)).status_code == 200
+    assert (await world.step("sun", "甲公司", "notes", {"text": "每月 5 日对账"})).status_code == 200
+    (offered,) = (await world.done("qian", "GET", "/handovers?waiting_for=me"))["items"]
+    assert (offered["name"], offered["leaver"], offered["departure_number"]) == ("甲公司", "sun", world.departure)
+    refused(await world.step("manager", "甲公司", "accept"), 409, "answer-not-due")
+    refused(await world.step("zhou", "甲公司", "accept"), 404, "departure-not-found")
+    assert (await world.step("qian", "甲公司", "accept")).status_code == 200
+    assert (await world.done("qian", "GET", f"/dossiers/{world.customers['甲公司']}"))["owner"] == "qian"
+    certificate = await world.done("hr", "GET", f"/departures/{world.departure}/certificate")
+    (due,) = [one for one in certificate["facts"] if one["type"] == "HandoverNoticeDue"]
+    receipt = MessageDelivered(
+        message="m-1", customer=world.customers["甲公司"], channel="sms", template=TEMPLATE, cause=due["id"]
+    )
+    await world.publish("notifier", MESSAGES, "m-1", receipt)
+
+    async def proved() -> bool:
+        return (await world.lacking())["甲公司"] is None
+
+    await until(proved)
+
+
+async def test_letters_calls_and_waivers_are_recorded_by_others_than_the_leaver(world: World) -> None:
+    for customer in ("乙公司", "丙公司"):
+        assert (await world.step("manager", customer, "successor", {"successor": "zhou"})).status_code == 200
+        assert (await world.step("zhou", customer, "accept")).status_code == 200
+    call = {"proof": "call", "remark": "已电话告知"}
+    refused(await world.step("sun", "乙公司", "proof", call), 403, "forbidden")
+    refused(await world.step("zhou", "乙公司", "proof", {"proof": "letter", "remark": "回执"}), 422, "digest-missing")
+    assert (await world.step("zhou", "乙公司", "proof", call)).status_code == 200
+    refused(await world.step("zhou", "乙公司", "proof", call), 409, "already-proved")
+    (left,) = (await world.done("manager", "GET", "/handovers?waiting_for=me"))["items"]
+    assert left["name"] == "丙公司"
+    refused(await world.step("manager", "丙公司", "waive", {"reason": "停业"}), 409, "too-few-attempts")
+    for _ in range(2):
+        attempt = {"method": "call", "remark": "停机"}
+        assert (await world.step("zhou", "丙公司", "attempts", attempt)).status_code == 200
+    assert (await world.step("manager", "丙公司", "waive", {"reason": "停业"})).status_code == 200
+
+
+async def test_it_is_cleared_once_nothing_is_open_and_the_certificate_lists_the_evidence(world: World) -> None:
+    refused(await world.ask("hr", "POST", f"/departures/{world.departure}/clear"), 409, "departure-open")
+    at = calendar.start_of_day(world.today)
+    logged = VisitLogged(
+        visit="v-1",
+        customer=world.customers["甲公司"],
+        department="east",
+        visited_at=at,
+        attendees=("sun", "qian"),
+        planned=True,
+        first_visit=False,
+    )
+    await world.publish("engagement", VISITS, world.customers["甲公司"], logged)
+
+    async def clear() -> bool:
+        return (await world.worklist())["clear"]
+
+    await until(clear)
+    refused(await world.ask("manager", "POST", f"/departures/{world.departure}/clear"), 403, "hr-only")
+    await world.done("hr", "POST", f"/departures/{world.departure}/clear")
+    certificate = await world.done("hr", "GET", f"/departures/{world.departure}/certificate")
+    assert certificate["cleared_by"] == "hr"
+    assert certificate["departure"]["state"] == "cleared"
+    proofs = {one["data"]["proof"] for one in certificate["facts"] if one["type"] == "HandoverProved"}
+    assert proofs == {"delivery", "call", "waived"}
+    assert len({one["id"] for one in certificate["facts"]}) == len(certificate["facts"])
+
+
+async def test_a_token_outlives_the_departure_and_opens_nothing_from_the_next_minute_on(world: World) -> None:
+    assert (await world.ask("sun", "GET", "/me")).status_code == 200
+    await world.advance(11)
+    refused(await world.ask("sun", "GET", "/me"), 403, "access-ended")
+    refused(await world.ask("sun", "GET", f"/departures/{world.departure}"), 403, "access-ended")
+
+    async def ended() -> bool:
+        return (await world.worklist())["access_ended"]
+
+    await until(ended)
+
+
+async def test_what_is_left_when_access_ends_passes_to_the_manager_and_delegations_end(world: World) -> None:
+    body = {"person": "zhou", "last_day": str(world.today), "reason": "调离"}
+    started = await world.done("manager", "POST", "/departures", body)
+    second = await world.done("hr", "POST", "/departures", body | {"person": "wu"})
+    cancelled = await world.done("hr", "POST", f"/departures/{second['number']}/cancel", {"reason": "留任"})
+    assert cancelled["number"] == second["number"]
+    assert (await world.done("wu", "GET", "/me"))["departing"] is False
+    await world.advance(1)
+
+    async def passed() -> bool:
+        mine = (await world.done("manager", "GET", "/register?owner=manager"))["items"]
+        return {row["name"] for row in mine} == {"乙公司", "丙公司"}
+
+    await until(passed)
+    shown = await world.done("hr", "GET", f"/departures/{started['number']}")
+    assert {row["lacks"] for row in shown["customers"]} == {"proof-missing"}
+    assert {row["accepted_by"] for row in shown["customers"]} == {"system:customer-registry/departures"}
+    assert (await world.ask("wu", "GET", "/me")).status_code == 200
+
+
+@pytest.mark.parametrize("text", ["\0", "\u202e倒", "x" * 1_000_000])
+async def test_deceptive_and_huge_texts_are_refused_with_what_to_mend(world: World, text: str) -> None:
+    body = {"person": "wu", "last_day": str(world.today), "reason": text}
+    response = await world.ask("hr", "POST", "/departures", body)
+    assert response.status_code in (413, 422), response.text
+    for last_day in ("2026-02-30", "9999-12-31", "0001-01-01"):
+        response = await world.ask("hr", "POST", "/departures", body | {"last_day": last_day, "reason": "x"})
+        assert response.status_code == 422, response.text
+    refused(await world.ask("hr", "GET", "/departures/LZ999999"), 404, "departure-not-found")
+
+
+@pytest.mark.parametrize("view", ["departures", "posts-held", "named-here"])
+async def test_rebuilt_lists_have_the_same_rows(world: World, view: str) -> None:
+    owner = await asyncpg.connect(**world.settings.connection(OWNER_ROLE))
+    try:
+        found = await rebuild(world.assembly.running, view, owner)
+    finally:
+        await owner.close()
+    assert found.same, found
