@@ -8,7 +8,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -19,15 +19,16 @@ import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.partitioner import DefaultPartitioner
+from faststream.kafka import KafkaBroker, KafkaPublishMessage
 
 from kehu import relay as relay_module
 from kehu.envelope import from_record, to_record
-from kehu.facts import START
+from kehu.facts import START, StoredFact
 from kehu.relay import Relay
 from kehu.settings import SUPERUSER_ROLE, Settings
 from kehu.testing.pair import MAKER, PAIR, Member, ThingMade, ThingScratched, member
 from kehu.testing.platform import Platform
-from kehu.topic_writer import MAX_BATCH_BYTES, TopicWriter
+from kehu.topic_writer import MAX_BATCH_BYTES, Acknowledged, TopicWriter
 from kehu.topics import WrongPartitionCount, ensure_topics, owned_topics
 
 PATIENCE = 60
@@ -215,15 +216,59 @@ async def test_caught_up_waits_for_what_a_slow_transaction_holds_back(maker: Mem
 # --- where records go ------------------------------------------------------------------------------------------------
 
 
-async def test_each_key_has_the_partition_that_every_client_would_give_it(maker: Member, settings: Settings) -> None:
-    """Guard taken out elsewhere: FastStream's `publish_batch` puts records of all keys into one partition."""
+async def places_after_relaying(maker: Member, settings: Settings) -> dict[bytes | None, set[int]]:
+    """In which partitions the records of each key are, once the relay has sent thirty keys in one round."""
     await write(maker, streams=30, facts=2)
     async with relaying(Relay(MAKER, maker.store, settings)) as relay:
         await relay.wait_caught_up()
-    everyone = DefaultPartitioner()
-    places = {record.key: record.partition for record in await read_topic(settings)}
-    assert places == {key: everyone(key, [0, 1, 2], [0, 1, 2]) for key in places}
-    assert set(places.values()) == {0, 1, 2}
+        assert relay.rounds == 1
+    places: dict[bytes | None, set[int]] = {}
+    for record in await read_topic(settings):
+        places.setdefault(record.key, set()).add(record.partition)
+    assert len(places) == 30
+    return places
+
+
+def as_every_client_does(keys: Iterable[bytes | None]) -> dict[bytes | None, set[int]]:
+    """Where the client's own partitioner puts a key."""
+    numbers = list(range(MAKER.partitions))
+    return {key: {DefaultPartitioner()(key, numbers, numbers)} for key in keys}
+
+
+async def test_each_key_has_the_partition_that_every_client_would_give_it(maker: Member, settings: Settings) -> None:
+    """Guard: `TopicWriter.prepare`, a record batch for each partition. The next test shows that this would notice."""
+    places = await places_after_relaying(maker, settings)
+    assert places == as_every_client_does(places)
+    assert set.union(*places.values()) == {0, 1, 2}
+
+
+@pytest.mark.usefixtures("real_kafka")
+async def test_one_publish_batch_would_put_all_keys_into_one_partition(
+    maker: Member, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guard taken out: FastStream's `publish_batch` in the place of the relay's own record batches.
+
+    It sends one batch whatever the keys, so the customers' order is kept by luck and one consumer gets everything.
+    """
+
+    def prepare(_writer: TopicWriter, facts: Sequence[StoredFact]) -> list[Sequence[StoredFact]]:
+        return [facts]
+
+    async def send(writer: TopicWriter, waves: Sequence[Sequence[StoredFact]]) -> list[Acknowledged]:
+        acknowledged: list[Acknowledged] = []
+        async with KafkaBroker(settings.brokers) as broker:
+            for facts in waves:
+                records = [to_record(fact) for fact in facts]
+                messages = [KafkaPublishMessage(value, key=key) for key, value, _ in records]
+                answer = await broker.publish_batch(*messages, topic=writer.topic)
+                acknowledged.append(Acknowledged(answer.partition, answer.offset, answer.offset + len(facts) - 1))
+        return acknowledged
+
+    monkeypatch.setattr(TopicWriter, "prepare", prepare)
+    monkeypatch.setattr(TopicWriter, "send", send)
+    places = await places_after_relaying(maker, settings)
+    assert places != as_every_client_does(places)
+    assert len(set.union(*places.values())) == 1
 
 
 async def test_facts_that_fill_several_batches_of_one_partition_keep_their_order(
