@@ -312,10 +312,10 @@ async def test_a_crash_between_pages_and_inside_one_loses_and_doubles_nothing(
     original = views_module.apply_facts
     calls = 0
 
-    async def dying(connection: Any, applied: Sequence[View], facts: Any) -> None:
+    async def dying(connection: Any, applied: Sequence[View], facts: Any, index_key: Any) -> None:
         nonlocal calls
         calls += 1
-        await original(connection, applied, facts)
+        await original(connection, applied, facts, index_key)
         if calls in (1, 3):  # after the rows and before the cursor: the whole process dies here
             raise asyncio.CancelledError
 

@@ -17,6 +17,7 @@ from bench import Result, Row, run, show
 from kafka_rows import ConsumeRows, LatencyRows, RelayRows
 from report import describe, write
 from store_rows import LogRows, StoreRows
+from view_rows import ViewRows
 
 from kehu.embedded import EmbeddedBroker, EmbeddedPostgres
 from kehu.logs import configure_logs
@@ -61,7 +62,7 @@ async def bench(words: Sequence[str], document: Path | None) -> list[Result]:
     with tempfile.TemporaryDirectory(prefix="kehu-bench-") as directory:
         async with start_platform(Path(directory)) as platform:
             # Each group has a database and an empty broker to itself: what one leaves behind is no load on the next.
-            for kind in (StoreRows, LogRows, RelayRows, ConsumeRows, LatencyRows):
+            for kind in (StoreRows, LogRows, ViewRows, RelayRows, ConsumeRows, LatencyRows):
                 fresh = await platform.postgres.create_database(services=PAIR)
                 group = kind(platform.settings(fresh.database_name))
                 rows = chosen(group.rows(), words)

@@ -32,6 +32,8 @@ _FAIRNESS = """
   both sides: what happened, who did it, when, in answer to which request.
 - **plain INSERT**, **raw unnest** and **raw asyncpg pages** store ready rows in a table of nine columns with the same
   unique constraints, without streams, idempotency, rights or the order of commits.
+- **reading its facts raw** pages through the facts that the view is folded from, and does nothing with them. The
+  rebuild makes shadow tables, folds, compares digests of old rows and new, and swaps.
 - **aiokafka `send`** gets ready keys, values and headers in memory; the relay reads the store, and saves its cursor.
 - **FastStream, one ack per message** writes the same inbox row and the same view row, in a transaction per message.
 - **the floor** of an effect elsewhere is two plain commits with one record produced and consumed between them, by

@@ -19,7 +19,7 @@ import structlog
 
 from kehu.applying import apply_facts, digest, view_lock_to_swap
 from kehu.errors import NotFound, Refused
-from kehu.event_store import EventStore
+from kehu.event_store import Connection, EventStore
 from kehu.facts import START, Fact, Position, RecordedFact, StoredFact
 from kehu.migrations import MIGRATION_LOCK
 from kehu.parts import Running
@@ -160,6 +160,17 @@ async def _end_of_log(owner: asyncpg.Connection, service: str) -> Position:
     return Position(row["tx"], row["position"]) if row else START
 
 
+async def _up_to(end: Position, pages: AsyncGenerator[list[StoredFact]]) -> AsyncGenerator[list[StoredFact]]:
+    """Pages without what stands behind `end`; none of them is empty."""
+    async with aclosing(pages):
+        async for page in pages:
+            rows = page if page[-1].position <= end else [row for row in page if row.position <= end]
+            if rows:
+                yield rows
+            if len(rows) < len(page):
+                return
+
+
 class _SwapTooLongError(Exception):
     """More facts came before the lock was held than can be folded under it."""
 
@@ -195,14 +206,9 @@ class _OwnLog:
             yield rows
 
     async def _pages(self, end: Position) -> AsyncGenerator[list[StoredFact]]:
-        async with aclosing(self._store.read_pages(self._at, PAGE)) as pages:
-            async for page in pages:
-                rows = [row for row in page if row.position <= end]
-                if rows:
-                    self._at = rows[-1].position
-                    yield rows
-                if len(rows) < len(page):
-                    return
+        async for rows in _up_to(end, self._store.read_pages(self._at, PAGE)):
+            self._at = rows[-1].position
+            yield rows
 
     async def swapped(self) -> None:
         """Let the follower go on behind the new rows; in the swap's transaction."""
@@ -275,11 +281,8 @@ class _Topic:
         while self._again:
             rows, self._again = self._again[:PAGE], self._again[PAGE:]
             yield await self._consumed_of(rows, consumed)
-        while rows := [
-            row
-            for row in await self._store.read_published(self._source, self._types, self._at, PAGE)
-            if row.position <= end
-        ]:
+        pages = self._store.read_published_pages(self._source, self._types, self._at, PAGE)
+        async for rows in _up_to(end, pages):
             self._at = rows[-1].position
             yield await self._consumed_of(rows, consumed)
 
@@ -354,43 +357,47 @@ class _Rebuild:
         """
         folded = 0
         end = time.monotonic() + seconds
+        types = self._view.facts
         applying: asyncio.Task[None] | None = None
-        try:
-            async for rows in pages:
-                facts = await self._running.codec.decode([row for row in rows if folds(self._view.facts, row.type)])
+        async with self._running.pool.acquire() as connection:
+            # For as long as it is ours: the pool resets what it gets back. The commit of the swap, which is durable,
+            # comes after these in the write-ahead log.
+            await connection.execute(f"SET search_path = {self._service.rebuild_schema}; SET synchronous_commit = off")
+            try:
+                async with aclosing(pages):
+                    async for rows in pages:
+                        facts = await self._running.codec.decode([row for row in rows if folds(types, row.type)])
+                        if applying is not None:
+                            await applying
+                        applying = asyncio.create_task(self._apply_page(connection, facts, len(rows)))
+                        folded += len(rows)
+                        if time.monotonic() > end:
+                            raise _SwapTooLongError
+            finally:
                 if applying is not None:
                     await applying
-                applying = asyncio.create_task(self._apply_page(facts, len(rows)))
-                folded += len(rows)
-                if time.monotonic() > end:
-                    raise _SwapTooLongError
-        finally:
-            if applying is not None:
-                await applying
         return folded
 
-    async def _apply_page(self, facts: Sequence[RecordedFact[Fact]], rows: int) -> None:
+    async def _apply_page(self, connection: Connection, facts: Sequence[RecordedFact[Fact]], rows: int) -> None:
         try:
-            await self._apply(facts)
+            await self._apply(connection, facts)
         except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever a projection raises; the fact is looked for and named
-            await self._name_the_fact(facts, error)
+            await self._name_the_fact(connection, facts, error)
         self._done += rows
         self._progress(self._done, max(self._done, self._total))
 
-    async def _apply(self, facts: Sequence[RecordedFact[Fact]]) -> None:
-        async with self._running.pool.acquire() as connection, connection.transaction():
-            # The commit of the swap, which is durable, comes after these in the write-ahead log.
-            await connection.execute(
-                f"SET LOCAL search_path = {self._service.rebuild_schema}; SET LOCAL synchronous_commit = off"
-            )
+    async def _apply(self, connection: Connection, facts: Sequence[RecordedFact[Fact]]) -> None:
+        async with connection.transaction():
             await apply_facts(connection, [self._view], facts, self._running.keyring.index_key)
 
-    async def _name_the_fact(self, facts: Sequence[RecordedFact[Fact]], error: Exception) -> None:
+    async def _name_the_fact(
+        self, connection: Connection, facts: Sequence[RecordedFact[Fact]], error: Exception
+    ) -> None:
         for fact in facts:
             try:
-                await self._apply([fact])
+                await self._apply(connection, [fact])
             except Exception as its_own:
                 raise ProjectionFailed(
                     f"视图 {self._view.name} 无法处理事实 {fact.id}。旧视图保持不变;请修正投影后再重建。",

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 import asyncpg
 import structlog
@@ -33,6 +34,8 @@ log = structlog.get_logger(__name__)
 PAGE = 500
 #: A stopped view tries its fact again after as many seconds, doubled up to the second number.
 _RETRY_SECONDS = (1.0, 60.0)
+#: Answers of `folds` that are remembered: it is asked for every fact, and a system has some hundred types and views.
+_TYPES_KEPT = 10_000
 #: Seconds that a session may leave the leader without an answer before it gives way.
 _SESSION_TIMEOUT_SECONDS = 5.0
 #: Seconds between two notifications from one process: each takes a lock that all commits with one share.
@@ -91,7 +94,8 @@ def _parts(service: Service) -> list[_Part]:
     return parts
 
 
-def folds(facts: Iterable[type[Fact]], type_name: str) -> bool:
+@lru_cache(_TYPES_KEPT)
+def folds(facts: tuple[type[Fact], ...], type_name: str) -> bool:
     """Whether a type is among these facts, also in a version that this process does not know: it is never skipped."""
     return type_name.split(".")[1] in {fact.__name__ for fact in facts}
 

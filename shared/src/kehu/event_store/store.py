@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 import structlog
@@ -224,15 +225,28 @@ class EventStore:
         )
         return [_stored(row) for row in rows]
 
-    async def read_pages(self, after: Position, limit: int) -> AsyncGenerator[list[StoredFact]]:
+    def read_pages(self, after: Position, limit: int) -> AsyncGenerator[list[StoredFact]]:
         """Page after page of the service's own log, to its end; while the caller works at one, the next is fetched.
 
         Close it (`contextlib.aclosing`) when leaving it early: it holds a connection.
         """
+        return self._pages(after, lambda at, connection: self.read_log(at, limit, connection=connection))
+
+    def read_published_pages(
+        self, service: str, types: Sequence[str], after: Position, limit: int
+    ) -> AsyncGenerator[list[StoredFact]]:
+        """The same of another service's published facts, of types that this service subscribes to."""
+        return self._pages(
+            after, lambda at, connection: self.read_published(service, types, at, limit, connection=connection)
+        )
+
+    async def _pages(
+        self, after: Position, read: Callable[[Position, Connection], Coroutine[Any, Any, list[StoredFact]]]
+    ) -> AsyncGenerator[list[StoredFact]]:
         async with self._pool.acquire() as connection:
-            page = await self.read_log(after, limit, connection=connection)
+            page = await read(after, connection)
             while page:
-                following = asyncio.create_task(self.read_log(page[-1].position, limit, connection=connection))
+                following = asyncio.create_task(read(page[-1].position, connection))
                 try:
                     await asyncio.sleep(0)  # so that the question is on its way before the caller starts to work
                     yield page
