@@ -10,18 +10,29 @@ from kehu.identity import staff_view
 from kehu.policy_api import policy_router
 from kehu.service import Done, Due, Feature, Schedule, Service, migrations_beside
 from kehu_vetting.credit import api as credit_api
+from kehu_vetting.credit import reactions as credit_reactions
 from kehu_vetting.credit.facts import CREDIT
 from kehu_vetting.credit.views import CREDIT_VIEW
 from kehu_vetting.customer_files.attachments import may_read_file
 from kehu_vetting.customer_files.facts import CUSTOMER_FILES
 from kehu_vetting.customer_files.reactions import REACTIONS
 from kehu_vetting.customer_files.views import CUSTOMER_FILES_VIEW
+from kehu_vetting.exports import EXPORTS
+from kehu_vetting.orders import api as orders_api
+from kehu_vetting.orders import listing as orders_listing
+from kehu_vetting.orders.facts import ORDERS
+from kehu_vetting.orders.ledger import LEDGER_VIEW
+from kehu_vetting.orders.overdue import DELIVERIES_DUE
+from kehu_vetting.orders.views import ORDERS_VIEW
 from kehu_vetting.qualifications import api as qualifications_api
 from kehu_vetting.qualifications import reactions as qualifications_reactions
 from kehu_vetting.qualifications.facts import QUALIFICATIONS
 from kehu_vetting.qualifications.required_documents import REQUIRED_DOCUMENTS
 from kehu_vetting.qualifications.signing import activate_on_first_day
 from kehu_vetting.qualifications.views import QUALIFICATIONS_VIEW
+from kehu_vetting.receipts import api as receipts_api
+from kehu_vetting.receipts.facts import RECEIPTS
+from kehu_vetting.receipts.views import RECEIPTS_VIEW
 from kehu_vetting.settlement_units import api as settlement_units_api
 from kehu_vetting.settlement_units.facts import SETTLEMENT_UNITS
 from kehu_vetting.settlement_units.views import SETTLEMENT_UNITS_VIEW
@@ -83,7 +94,23 @@ service = Service(
             schedules=standing_ending.SCHEDULES,
             router=standing_api.router,
         ),
-        Feature("credit", categories=[CREDIT], views=[CREDIT_VIEW], router=credit_api.router),
+        Feature(
+            "credit",
+            categories=[CREDIT],
+            reactions=credit_reactions.REACTIONS,
+            views=[CREDIT_VIEW],
+            router=credit_api.router,
+        ),
+        # Before the orders: /orders/export is no order's id.
+        Feature("order-lists", categories=[EXPORTS], views=[LEDGER_VIEW], router=orders_listing.router),
+        Feature(
+            "orders",
+            categories=[ORDERS],
+            views=[ORDERS_VIEW],
+            schedules=[DELIVERIES_DUE],
+            router=orders_api.router,
+        ),
+        Feature("receipts", categories=[RECEIPTS], views=[RECEIPTS_VIEW], router=receipts_api.router),
     ],
 )
 # Last: any fact of the features above may name a file.

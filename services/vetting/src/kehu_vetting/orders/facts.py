@@ -52,6 +52,13 @@ class ShortfallArisen(Fact, clause="R3.2.1"):
     occurred_on: date
 
 
+class DeliveriesWatched(Fact, clause="R3.2.1"):
+    """The days on which batches are due have been looked at; the next one is this."""
+
+    order: str
+    next_due_on: date
+
+
 @dataclass(frozen=True, slots=True)
 class Payment:
     """What one receipt pays of an order, and the id of the fact that confirmed it."""
@@ -147,6 +154,9 @@ class Order:
     number: str = ""
     customer: str = ""
     unit: str = ""
+    #: As they were when it was signed.
+    department: str = ""
+    owner: str = ""
     signed_on: date = date.min
     reference: str | None = None
     source: str | None = None
@@ -218,6 +228,8 @@ def evolve(state: Order, fact: Fact) -> Order:  # noqa: PLR0911 - one case per f
                 number=fact.number,
                 customer=fact.customer,
                 unit=fact.unit,
+                department=fact.department,
+                owner=fact.owner,
                 signed_on=fact.signed_on,
                 reference=fact.reference,
                 source=fact.source,
@@ -352,6 +364,7 @@ ORDERS = Category(
         ShippingStopped,
         ShippingResumed,
         DeliveryOverdue,
+        DeliveriesWatched,
     ),
     initial=Order(),
     evolve=evolve,

@@ -129,8 +129,9 @@ def check_unsuspended(buyer: Buyer) -> None:
     """
     if buyer.suspended:
         raise CustomerSuspended(
-            "该客户已暂停,不能新增或增加订单;已付款的批次仍可发货。请先更新到期资料。",
-            "This customer is suspended: no new orders and no increases; paid batches still ship. Renew what expired.",
+            f"该客户已暂停,不能新增或增加订单;已付款的批次仍可发货。请先消除原因。{buyer.why[0]}",
+            "This customer is suspended: no new orders and no increases; paid batches still ship. Mend what suspends "
+            f"it. {buyer.why[1]}".rstrip(),
             clause="R3.1.2",
         )
 
@@ -144,9 +145,9 @@ def check_payer(unit: str, buyer: Buyer) -> None:
     """
     if unit not in buyer.units:
         raise Refused(
-            "该结算单位未与客户关联(或已暂停、协议已到期),不能用于此订单。请先办理三方协议。",
+            f"该结算单位未与客户关联(或已暂停、协议已到期),不能用于此订单。请先办理三方协议。{buyer.why[0]}",
             "This settlement unit is not linked with the customer (or suspended, or its agreement has ended). "
-            "Have the three-party agreement signed first.",
+            f"Have the three-party agreement signed first. {buyer.why[1]}".rstrip(),
             clause="R3.1.1",
             code="unit-not-linked",
             unit=unit,
