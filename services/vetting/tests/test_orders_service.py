@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
+import subprocess
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx2
 import pytest
 import pytest_asyncio
+from aiokafka import AIOKafkaProducer
 from python_calamine import CalamineWorkbook
 
 from kehu import calendar
@@ -43,6 +48,7 @@ from kehu_vetting.testing import USCC
 PATIENCE = 60
 STAFF = Category("staff", STAFF_FACTS, None, lambda state, _: state)
 DIGEST = "ab" * 32
+EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "examples" / "send_trade.py"
 PEOPLE = {
     "sales": (Role.SALESPERSON, "east"),
     "clerk": (Role.ORDER_CLERK, "east"),
@@ -605,6 +611,136 @@ async def test_lists_go_out_with_a_reason_only(world: World) -> None:
     for path in ("/receipts/export", "/deliveries/export?overdue=true"):
         assert (await world.ask("GET", path, "fang", headers={"Kehu-Reason": "x"})).status_code == 200
         assert (await world.ask("GET", path, "leaving", headers={"Kehu-Reason": "x"})).status_code == 403
+
+
+async def tell(world: World, what: str, *arguments: str, wait: float = PATIENCE) -> tuple[int, str]:
+    """Run the example of docs/facts.md as its reader would; its exit code and everything that it says."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(EXAMPLE),
+        world.settings.brokers,
+        what,
+        f"--day={world.today}",
+        f"--wait={wait}",
+        *arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    out, _ = await process.communicate()
+    return process.returncode or 0, out.decode()
+
+
+async def test_an_erp_a_bank_and_a_warehouse_tell_what_they_know(world: World) -> None:
+    """The example of docs/facts.md, against the service on a real broker."""
+    customer, unit = await world.buyer()
+    line = ("--item=阀门", "--quantity=10", "--fen=1000")
+    signed = (f"--customer=K-{customer}", *line, f"--digest={DIGEST}", f"--id=ERP-{customer}")
+    code, said = await tell(world, "order", *signed)
+    assert (code, said[:13], said[-9:]) == (0, "recorded: DD0", "1000 fen\n"), said
+
+    async def listed() -> Any:
+        return (await world.show(f"/orders?reference=ERP-{customer}&source=/erp", "clerk"))["items"]
+
+    (row,) = await until(listed)
+    assert (row["customer"], row["unit"], row["status"]) == (customer, unit, "waiting")
+    leaves = (f"--order=ERP-{customer}", f"--id=WH-{customer}")
+    code, said = await tell(world, "shipment", *leaves)
+    assert (code, said.split()[:3]) == (1, ["refused:", "not-released", "R3.2.1"]), said
+
+    code, said = await tell(world, "receipt", f"--payer=ID{unit}", "--fen=1000", f"--id=BK-{unit}")
+    assert code == 0, said
+    (receipt,) = (await world.show(f"/receipts?reference=BK-{unit}", "fang"))["items"]
+    assert (receipt["unit"], receipt["status"], receipt["free_fen"]) == (unit, "confirmed", 1000)
+    assert (await world.show(f"/receipts/{receipt['receipt']}/proposals", "fang"))[0]["order"] == row["order"]
+    assert (await world.allocate(receipt["receipt"], row["order"], 1000)).status_code == 200
+
+    code, said = await tell(world, "shipment", f"--order={row['number']}", f"--id=WH2-{customer}")
+    assert (code, said[:13]) == (0, "recorded: FH0"), said
+
+    async def shipped() -> Any:
+        return (await world.show(f"/shipments?reference=WH2-{customer}&source=/warehouse", "store"))["items"]
+
+    (shipment,) = await until(shipped)
+    assert shipment["value_fen"] == 1000
+    # The same source and number count once, whatever they say the second time.
+    code, said = await tell(world, "receipt", f"--payer=ID{unit}", "--fen=1001", f"--id=BK-{unit}", wait=2)
+    assert (code, said[:9]) == (2, "No answer"), said
+    known = (await world.show(f"/receipts?reference=BK-{unit}", "fang"))["items"]
+    assert [one["amount_fen"] for one in known] == [1000]
+    free = (f"--customer=K-{customer}", *line[:2], "--fen=0", f"--digest={DIGEST}", f"--id=Z-{customer}")
+    code, said = await tell(world, "order", *free)
+    assert (code, said.split()[1]) == (1, "order-invalid"), said
+    code, said = await tell(world, "receipt", "--fen=1", f"--id=Q-{unit}", "--source=/stranger")
+    assert (code, said.split()[1]) == (1, "source-not-allowed"), said
+
+
+@pytest.mark.parametrize(
+    ("what", "change", "code"),
+    [
+        ("ReceiptConfirmed", {"amount_fen": -5}, "amount-not-positive"),
+        ("ReceiptConfirmed", {"amount_fen": 10**19}, "message-invalid"),
+        ("ReceiptConfirmed", {"bank_reference": "a\u0000b"}, "message-invalid"),
+        ("ReceiptConfirmed", {"bank_reference": "b" * 1_000}, "message-invalid"),
+        ("ReceiptConfirmed", {"received_on": "0001-01-01"}, "message-invalid"),
+        ("ReceiptConfirmed", {"received_on": "2199-01-01"}, "date-in-future"),
+        ("ReceiptConfirmed", {"payer": "x\u202ey"}, "message-invalid"),
+        ("GoodsShipped", {"order": "nothing"}, "order-unknown"),
+        ("GoodsShipped", {"order": "a\u0000b"}, "message-invalid"),
+        ("GoodsShipped", {"batch": 0}, "message-invalid"),
+        ("GoodsShipped", {"lines": [{"item": "a", "quantity": "-1", "amount_fen": 0}]}, "message-invalid"),
+        ("OrderSigned", {"customer": "nobody"}, "customer-unknown"),
+        ("OrderSigned", {"customer": "a\u0000b"}, "message-invalid"),
+        ("OrderSigned", {"batches": []}, "message-invalid"),
+        ("OrderSigned", {"file_digest": ""}, "message-invalid"),
+    ],
+)
+async def test_messages_that_cannot_be_taken_are_answered(
+    world: World, what: str, change: dict[str, Any], code: str
+) -> None:
+    world.turn += 1
+    day = world.today.isoformat()
+    line = {"item": "a", "quantity": "1", "amount_fen": 1}
+    whole: dict[str, dict[str, Any]] = {
+        "ReceiptConfirmed": {
+            "receipt": "", "number": "", "unit": None, "payer": "", "bank_reference": f"M{world.turn}",
+            "amount_fen": 1, "received_on": day,
+        },
+        "GoodsShipped": {
+            "shipment": "", "order": "x", "customer": "", "department": "", "batch": 1, "shipped_on": day,
+            "value_fen": 0, "lines": [], "receipts": [],
+        },
+        "OrderSigned": {
+            "order": "", "number": "", "customer": "x", "unit": "", "department": "", "owner": "", "signed_on": day,
+            "file_digest": DIGEST, "amount_fen": 1, "batches": [{"batch": 1, "amount_fen": 1, "lines": [line]}],
+        },
+    }  # fmt: skip
+    source = {"ReceiptConfirmed": "/bank", "GoodsShipped": "/warehouse", "OrderSigned": "/erp"}[what]
+    message = f"bad-{world.turn}"
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", message.encode()),
+        ("ce_source", source.encode()),
+        ("ce_type", f"kehu.{what}.v1".encode()),
+        ("content-type", b"application/json"),
+    ]
+    producer = AIOKafkaProducer(bootstrap_servers=world.settings.brokers)
+    await producer.start()
+    try:
+        await producer.send_and_wait(
+            vetting.inbound_topic, json.dumps(whole[what] | change).encode(), key=b"k", headers=headers
+        )
+    finally:
+        await producer.stop()
+    pool = world.assembly.running.pool
+
+    async def refused() -> Any:
+        rows = await pool.fetch("SELECT data FROM event_store.read_log(0, 0, 100000, true) WHERE type LIKE '%Refused%'")
+        found = [json.loads(row["data"]) for row in rows]
+        return [one for one in found if one["message_id"] == message]
+
+    (answer,) = await until(refused)
+    assert answer["code"] == code
+    assert not await pool.fetchval("SELECT count(*) FROM parked")
 
 
 async def test_views_are_the_same_when_folded_anew(world: World) -> None:

@@ -28,7 +28,7 @@ from kehu.facts import Fact, FactTypes, RecordedFact
 from kehu.ids import derived_id
 from kehu.reacting import TooManyStreamsError
 from kehu.recording import Codec, Origin, Unrecorded
-from kehu.service import Inbound, Service
+from kehu.service import Beside, Inbound, Service
 
 #: Stands in the actor of what is recorded of a message that no `Inbound` took.
 _DOORKEEPER = "inbound"
@@ -79,6 +79,7 @@ class _Draft:
     key: str = ""
     facts: list[Unrecorded] = field(default_factory=list[Unrecorded])
     claims: list[Claim] = field(default_factory=list[Claim])
+    looked_at: bool = False
 
 
 class Doorkeeper:
@@ -124,9 +125,15 @@ class Doorkeeper:
             raise TooManyStreamsError(len(drafts))
         rows = iter(await self._codec.encode([one for draft in drafts.values() for one in draft.facts]))
         return [
-            Append(stream, draft.version, draft.key, [next(rows) for _ in draft.facts], draft.claims)
+            Append(
+                stream,
+                draft.version,
+                draft.key or stream.partition("-")[2],
+                [next(rows) for _ in draft.facts],
+                draft.claims,
+            )
             for stream, draft in drafts.items()
-            if draft.facts or draft.claims
+            if draft.facts or draft.claims or draft.looked_at
         ]
 
     async def _take(
@@ -143,6 +150,9 @@ class Doorkeeper:
                 recorded = await inbound.resolve(connection, recorded)
             if inbound.gather:
                 gathered = await inbound.gather(connection, recorded)
+        if inbound.beside:
+            seen = [await self._look(category, one, drafts) for category, one in inbound.beside(recorded)]
+            gathered = Beside(gathered, tuple(draft.state for draft in seen))
         actor = system_actor(self._service.name, inbound.name)
         context = Context(actor, now, policies, gathered)
         extra = {"external_source": envelope.source, "external_id": envelope.id, **envelope.trace}
@@ -165,6 +175,14 @@ class Doorkeeper:
             draft.facts += facts
             draft.claims += claims
             drafts[stream] = draft
+
+    async def _look(self, category: Category[Any], stream_id: str, drafts: dict[str, _Draft]) -> _Draft:
+        """A stream that is leant on: it gets no facts, but must still stand where it was read."""
+        stream = category.stream(stream_id)
+        draft = drafts.get(stream) or await self._draft(category, stream)
+        draft.looked_at = True
+        drafts[stream] = draft
+        return draft
 
     async def _draft(self, category: Category[Any], stream: str) -> _Draft:
         history = await self._codec.decode(await self._store.read_stream(stream))

@@ -133,6 +133,8 @@ class Inbound:
         category, stream_ids, decide, gather: as for a `Reaction`.
         resolve: gives the message with the sender's names of things replaced by Kehu's ids, before anything else looks
             at it (客户编号 -> customer); names that are not known stay, for `decide` to refuse.
+        beside: further streams that the decision leans on, by category and id. `context.gathered` is then a `Beside`,
+            and what is decided counts only if none of them has moved meanwhile.
 
     """
 
@@ -144,6 +146,15 @@ class Inbound:
     decide: Callable[[RecordedFact[Any], Any, Context], Decision]
     gather: Callable[[Connection, RecordedFact[Any]], Awaitable[Any]] | None = None
     resolve: Callable[[Connection, RecordedFact[Any]], Awaitable[RecordedFact[Any]]] | None = None
+    beside: Callable[[RecordedFact[Any]], Sequence[tuple[Category[Any], str]]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What the decision on an inbound message leans on: what was gathered, and the states of the streams beside."""
+
+    gathered: Any
+    states: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from kehu_vetting.customer_files.reactions import REACTIONS
 from kehu_vetting.customer_files.views import CUSTOMER_FILES_VIEW
 from kehu_vetting.exports import EXPORTS
 from kehu_vetting.orders import api as orders_api
+from kehu_vetting.orders import inbound as orders_inbound
 from kehu_vetting.orders import listing as orders_listing
 from kehu_vetting.orders.facts import ORDERS
 from kehu_vetting.orders.ledger import LEDGER_VIEW
@@ -31,6 +32,7 @@ from kehu_vetting.qualifications.required_documents import REQUIRED_DOCUMENTS
 from kehu_vetting.qualifications.signing import activate_on_first_day
 from kehu_vetting.qualifications.views import QUALIFICATIONS_VIEW
 from kehu_vetting.receipts import api as receipts_api
+from kehu_vetting.receipts import inbound as receipts_inbound
 from kehu_vetting.receipts.facts import RECEIPTS
 from kehu_vetting.receipts.views import RECEIPTS_VIEW
 from kehu_vetting.settlement_units import api as settlement_units_api
@@ -108,9 +110,16 @@ service = Service(
             categories=[ORDERS],
             views=[ORDERS_VIEW],
             schedules=[DELIVERIES_DUE],
+            inbound=orders_inbound.INBOUND,
             router=orders_api.router,
         ),
-        Feature("receipts", categories=[RECEIPTS], views=[RECEIPTS_VIEW], router=receipts_api.router),
+        Feature(
+            "receipts",
+            categories=[RECEIPTS],
+            views=[RECEIPTS_VIEW],
+            inbound=receipts_inbound.INBOUND,
+            router=receipts_api.router,
+        ),
     ],
 )
 # Last: any fact of the features above may name a file.
