@@ -29,9 +29,8 @@ def read_message(model: type[M], fact: Fact) -> M:
         Invalid: something of it is no text, day or number that this service takes.
 
     """
-    filled = {name: value for name, value in fact.model_dump().items() if value not in ("", None)}
     try:
-        return model.model_validate(filled)
+        return model.model_validate(_filled(fact.model_dump()))
     except ValidationError as error:
         # Where and what kind of mistake, never the values.
         places = "; ".join(
@@ -43,6 +42,14 @@ def read_message(model: type[M], fact: Fact) -> M:
             f"This cannot be taken: {places}. Correct it and send it again under a new id.",
             code="message-invalid",
         ) from None
+
+
+def _filled(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {name: _filled(value) for name, value in data.items() if value not in ("", None)}
+    if isinstance(data, list | tuple):
+        return [_filled(value) for value in data]
+    return data
 
 
 def sender_of(recorded: RecordedFact[Any]) -> tuple[str, str]:
