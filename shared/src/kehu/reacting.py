@@ -21,6 +21,7 @@ from kehu.event_store.appending import MAX_STREAMS_PER_CALL
 from kehu.facts import Fact, RecordedFact
 from kehu.ids import derived_id
 from kehu.recording import Codec, Origin
+from kehu.remembering import RememberedStreams
 from kehu.service import Reaction
 
 
@@ -38,7 +39,7 @@ class _Draft:
     category: Category[Any]
     state: Any
     version: int
-    known: set[UUID]
+    known: frozenset[UUID]
     key: str = ""
     facts: list[NewFact] = field(default_factory=list[NewFact])
     claims: list[Claim] = field(default_factory=list[Claim])
@@ -73,8 +74,8 @@ class Reacting:
     def __init__(self, service: str, pool: asyncpg.Pool, store: EventStore, codec: Codec) -> None:
         self._service = service
         self._pool = pool
-        self._store = store
         self._codec = codec
+        self._streams = RememberedStreams(store, codec)
 
     async def decide(
         self,
@@ -122,16 +123,10 @@ class Reacting:
             raise TooManyStreamsError(len(categories))
         if not categories:
             return {}
-        drafts: dict[str, _Draft] = {}
-        for stream, rows in (await self._store.read_streams(dict.fromkeys(categories, 0))).items():
-            history = await self._codec.decode(rows)
-            drafts[stream] = _Draft(
-                category=categories[stream],
-                state=categories[stream].fold([recorded.fact for recorded in history]),
-                version=history[-1].version if history else 0,
-                known={recorded.id for recorded in history},
-            )
-        return drafts
+        return {
+            stream: _Draft(categories[stream], standing.state, standing.version, standing.known)
+            for stream, standing in (await self._streams.load(categories)).items()
+        }
 
     async def _decide_one(self, case: _Case, draft: _Draft, now: datetime, policies: Mapping[str, Any]) -> None:
         reaction, cause = case.reaction, case.cause

@@ -133,11 +133,16 @@ class Codec:
 
     async def _opened(self, rows: Sequence[StoredFact]) -> dict[UUID, dict[str, Any]]:
         """The data of those that hold sealed values, opened, by the facts' ids."""
-        sealed = [row for row in rows if _SEALED in row.data]
+        sealed = [row for row in rows if holds_sealed_values(row)]
         if not sealed:
             return {}
         plain = await self._keyring.open([(row.stream, from_json(row.data)) for row in sealed])
         return dict(zip((row.id for row in sealed), plain, strict=True))
+
+
+def holds_sealed_values(row: StoredFact) -> bool:
+    """Whether a row may hold sealed values; never False where it does."""
+    return _SEALED in row.data
 
 
 def _metadata(fact: Fact, origin: Origin) -> str:
