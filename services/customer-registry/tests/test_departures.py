@@ -30,14 +30,19 @@ from kehu.contracts.staff import (
     SuccessorProposed,
 )
 from kehu.deciding import Actor, Context, Decision, Grant, Mandate, system_actor
-from kehu.errors import Forbidden, KehuError
+from kehu.errors import Forbidden, KehuError, NotFound
 from kehu.facts import Fact, RecordedFact
 from kehu.ids import new_id
 from kehu_customer_registry.departures import decisions, handovers, proofs
 from kehu_customer_registry.departures.decisions import Beginning, OpenThing, StartDeparture, StillOpen
 from kehu_customer_registry.departures.facts import DEPARTURES, HANDOVERS
 from kehu_customer_registry.departures.proofs import AttemptNotice, ProveNotice
+from kehu_customer_registry.dossiers import changes
+from kehu_customer_registry.dossiers import decisions as dossiers
+from kehu_customer_registry.dossiers.changes import AssignOwner
+from kehu_customer_registry.dossiers.decisions import DraftDossier
 from kehu_customer_registry.dossiers.facts import DOSSIERS
+from kehu_customer_registry.dossiers.finding import decide_with_people
 from kehu_customer_registry.staff import decisions as staff
 from kehu_customer_registry.staff.decisions import RolePost, Surroundings
 from kehu_customer_registry.staff.facts import STAFF, Department
@@ -301,6 +306,22 @@ def test_the_leaver_writes_notes_and_nobody_else() -> None:
     assert on_scene(here, write, "sales") == []
     with pytest.raises(Forbidden):
         on_scene(here, write, "helper")
+
+
+def test_nothing_is_assigned_to_somebody_whose_departure_has_started_meanwhile() -> None:
+    here = company()
+    manager = here.actor("manager")
+    stale = here.actor("sales")  # looked up before the departure started
+    start(here)
+    assign = partial(changes.assign_owner, AssignOwner("sales", ()))
+    here.record(DOSSIERS, "c-1", OwnerAssigned(customer="c-1", owner="other", department=EAST))
+    with pytest.raises(NotFound):
+        here.do(partial(decide_with_people, assign, ["sales"]), manager, [(DOSSIERS, "c-1"), (STAFF, "sales")])
+    draft = partial(dossiers.draft_dossier, DraftDossier("c-9", "K000009", EAST, {"name": "某某公司"}))
+    found = refusal(
+        "leaving", here.do, partial(decide_with_people, draft, ["sales"]), stale, [(DOSSIERS, "c-9"), (STAFF, "sales")]
+    )
+    assert found.clause == "R4.6"
 
 
 # --- proof of notice -------------------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ LEFT JOIN LATERAL (
     WHERE g.role = 'general_manager' AND p.last_day IS NULL AND NOT p.ended
     ORDER BY p.person LIMIT 1
 ) g ON true
-WHERE s.ended AND coalesce(m.person, g.person) IS NOT NULL
+WHERE s.ended AND r.merged_into IS NULL AND coalesce(m.person, g.person) IS NOT NULL
 ORDER BY r.customer LIMIT $1
 """
 # Uses staff_delegations_principal and _delegate by way of the few who have left.

@@ -184,7 +184,7 @@ ORDER BY h.customer, h.departure LIMIT $7
 # Uses register_owner and register_collaborators.
 _THEIRS = """
 SELECT customer, number, name, department, owner, status FROM register
-WHERE owner = $1 OR collaborators @> ARRAY[$1] ORDER BY customer
+WHERE (owner = $1 OR collaborators @> ARRAY[$1]) AND merged_into IS NULL ORDER BY customer
 """
 _WITHIN = "SELECT customer FROM handovers WHERE departure = $1 AND NOT collaborator ORDER BY customer"
 

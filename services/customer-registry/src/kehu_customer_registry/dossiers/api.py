@@ -24,9 +24,9 @@ from kehu_customer_registry.dossiers.decisions import (
 from kehu_customer_registry.dossiers.facts import DOSSIERS, Dossier, Status
 from kehu_customer_registry.dossiers.finding import (
     find_customer,
+    handle_with_people,
     load_dossier,
     naming_the_existing,
-    sales_force,
     visible_dossier,
 )
 from kehu_customer_registry.dossiers.form import DossierForm, DraftForm, EditForm
@@ -72,11 +72,12 @@ async def draft_dossier(body: DraftForm, request: Acting) -> Answer:
     command = DraftDossier(customer, number, body.department, body.given(people), frozenset(people))
     return await naming_the_existing(
         request,
-        request.create(
-            DOSSIERS,
+        handle_with_people(
+            request,
             customer,
             partial(decisions.draft_dossier, command),
-            gathered=await sales_force(request, named_in(body)),
+            (request.actor.id, *named_in(body)),
+            must_exist=False,
             numbers={"number": number},
         ),
     )
@@ -90,12 +91,12 @@ async def edit_dossier(customer: StreamId, body: EditForm, request: Editing) -> 
     command = EditDossier(body.given(people), frozenset(people))
     return await naming_the_existing(
         request,
-        request.handle(
-            DOSSIERS,
+        handle_with_people(
+            request,
             dossier.customer or customer,
             partial(decisions.edit_dossier, command),
             # An edit may also bring back those who stand in the dossier's relations.
-            gathered=await sales_force(request, (*named_in(body), *dossier.content.collaborators)),
+            (*named_in(body), *dossier.content.collaborators),
         ),
     )
 

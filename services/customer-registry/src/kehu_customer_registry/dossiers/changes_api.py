@@ -23,7 +23,7 @@ from kehu_customer_registry.dossiers.changes import (
 )
 from kehu_customer_registry.dossiers.closing import CloseCustomer, ReopenCustomer
 from kehu_customer_registry.dossiers.facts import DOSSIERS
-from kehu_customer_registry.dossiers.finding import find_customer, load_dossier, naming_the_existing, sales_force
+from kehu_customer_registry.dossiers.finding import find_customer, handle_with_people, load_dossier, naming_the_existing
 from kehu_customer_registry.dossiers.form import MOST_COLLABORATORS, ChangeForm, Region, Relations
 from kehu_customer_registry.dossiers.form import relations as as_relations
 from kehu_customer_registry.dossiers.relations import AgreeToRelation, DeclineRelation, RequestRelation
@@ -83,9 +83,12 @@ async def change_dossier(customer: StreamId, body: ChangeForm, request: Editing)
     people = new_people(body)
     change = str(new_id())
     command = ChangeDossier(body.given(people), frozenset(people), body.occurred_on, change)
-    force = await sales_force(request, (body.owner,) if body.owner else ())
-    handling = request.handle(
-        DOSSIERS, here, partial(changes.change_dossier, command), gathered=force, numbers={"change": change}
+    handling = handle_with_people(
+        request,
+        here,
+        partial(changes.change_dossier, command),
+        (body.owner,) if body.owner else (),
+        numbers={"change": change},
     )
     return await naming_the_existing(request, handling)
 
@@ -96,11 +99,11 @@ async def pass_change(customer: StreamId, change: StreamId, request: Editing) ->
     dossier, _ = await load_dossier(request.running, customer)
     entered = dossier.changes.get(change)
     owner = entered.values.owner if entered else None
-    return await request.handle(
-        DOSSIERS,
+    return await handle_with_people(
+        request,
         dossier.customer or customer,
         partial(changes.pass_change, PassChange(change)),
-        gathered=await sales_force(request, (owner,) if owner else ()),
+        (owner,) if owner else (),
     )
 
 
@@ -127,11 +130,11 @@ async def agree_to_relation(customer: StreamId, relation: StreamId, request: Edi
     """Agree to a relation, as the manager of the customer's department: whoever asked collaborates from now on."""
     dossier, _ = await load_dossier(request.running, customer)
     asked = dossier.requests.get(relation)
-    return await request.handle(
-        DOSSIERS,
+    return await handle_with_people(
+        request,
         dossier.customer or customer,
         partial(relations.agree_to_relation, AgreeToRelation(relation)),
-        gathered=await sales_force(request, (asked.requested_by,) if asked else ()),
+        (asked.requested_by,) if asked else (),
     )
 
 
@@ -158,9 +161,9 @@ async def assign_owner(customer: StreamId, body: OwnerForm, request: Editing) ->
     given = None if body.relations is None else as_relations(body.relations)
     command = AssignOwner(body.owner, body.collaborators, given)
     related = dossier.content.relations if given is None else given
-    force = await sales_force(request, (body.owner, *body.collaborators, *(one.salesperson for one in related)))
+    people = (body.owner, *body.collaborators, *(one.salesperson for one in related))
     here = dossier.customer or customer
-    return await request.handle(DOSSIERS, here, partial(changes.assign_owner, command), gathered=force)
+    return await handle_with_people(request, here, partial(changes.assign_owner, command), people)
 
 
 @router.post("/dossiers/{customer}/close")
@@ -175,6 +178,5 @@ async def reopen_customer(customer: StreamId, body: ReasonForm, request: Editing
     """Make a closed customer one again; the department's manager does."""
     dossier, _ = await load_dossier(request.running, customer)
     command = ReopenCustomer(body.reason)
-    force = await sales_force(request, (dossier.owner,))
     here = dossier.customer or customer
-    return await request.handle(DOSSIERS, here, partial(closing.reopen_customer, command), gathered=force)
+    return await handle_with_people(request, here, partial(closing.reopen_customer, command), (dossier.owner,))

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
+from kehu.commands import Thing
 from kehu.contracts.customers import IdentityKind
+from kehu.contracts.staff import Role
+from kehu.deciding import Context, Decision
 from kehu.errors import Refused
 from kehu.event_store import Taken
 from kehu.http import ActingRequest, Answer
@@ -14,13 +20,10 @@ from kehu_customer_registry.dossiers.decisions import IDENTITY_SCOPE, NUMBER_SCO
 from kehu_customer_registry.dossiers.facts import DOSSIERS, Dossier
 from kehu_customer_registry.dossiers.form import identity_claim
 from kehu_customer_registry.dossiers.rights import Sight, check_visible
+from kehu_customer_registry.staff.decisions import check_assignable
+from kehu_customer_registry.staff.facts import STAFF, StaffMember
 
 _NUMBER = re.compile(r"K\d{6,18}", re.ASCII)
-# Uses the primary keys of both tables.
-_SALES_FORCE = """
-SELECT g.person, g.department FROM staff_grants g JOIN staff s USING (person)
-WHERE g.person = ANY ($1) AND g.role = 'salesperson' AND s.last_day IS NULL AND NOT s.ended
-"""
 
 
 class IdentityTaken(Refused):
@@ -90,11 +93,60 @@ async def naming_the_existing(request: ActingRequest, answering: Awaitable[Answe
     )
 
 
-async def sales_force(request: ActingRequest, people: Sequence[str]) -> SalesForce:
+async def handle_with_people(
+    request: ActingRequest,
+    customer: str,
+    decide: Callable[[Dossier, Context], Decision],
+    people: Sequence[str],
+    *,
+    must_exist: bool = True,
+    numbers: dict[str, Any] | None = None,
+) -> Answer:
+    """Carry out a command on a dossier that names people, holding their own streams still.
+
+    So nothing is assigned to somebody who starts to leave at the same moment (R4.6): `decide` gets the `SalesForce` of
+    exactly these people as `gathered`.
+
+    Args:
+        request: by whom.
+        customer: the dossier's id.
+        decide: the decision on the dossier.
+        people: who may be assigned by it.
+        must_exist: False for the first command on a dossier.
+        numbers: as for `ActingRequest.handle`.
+
+    """
+    named = list(dict.fromkeys(people))
+    return await request.handle_together(
+        [Thing(DOSSIERS, customer, must_exist=must_exist), *(Thing(STAFF, one, must_exist=False) for one in named)],
+        partial(decide_with_people, decide, named),
+        numbers=numbers,
+    )
+
+
+def decide_with_people(
+    decide: Callable[[Dossier, Context], Decision], people: Sequence[str], states: Sequence[Any], context: Context
+) -> Sequence[Decision]:
+    """Decide on a dossier with the sales force as the people's own streams tell it; nothing is added to those.
+
+    Raises:
+        KehuError: as `decide` raised it; the actor, where the command assigns something to them, is leaving.
+
+    """
+    dossier, *members = states
+    if context.actor.id in people:
+        # What they may do was looked up before: by their own stream they may be leaving since a moment ago.
+        check_assignable(members[people.index(context.actor.id)])
+    force = sales_force(dict(zip(people, members, strict=True)))
+    return [decide(dossier, replace(context, gathered=force)), *(Decision() for _ in members)]
+
+
+def sales_force(members: Mapping[str, StaffMember]) -> SalesForce:
     """In which departments each of some people is a salesperson at work."""
-    if not people:
-        return SalesForce()
-    departments: dict[str, frozenset[str]] = {}
-    for row in await request.pool.fetch(_SALES_FORCE, list(people)):
-        departments[row["person"]] = departments.get(row["person"], frozenset()) | {row["department"]}
-    return SalesForce(departments)
+    return SalesForce(
+        {
+            person: frozenset(where for role, where in member.posts if role is Role.SALESPERSON and where)
+            for person, member in members.items()
+            if member.at_work
+        }
+    )
