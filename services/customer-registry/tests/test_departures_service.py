@@ -97,10 +97,12 @@ class World:
             "kind": "dealer",
             "nature": "limited_liability",
             "supervising_body": "无",
-            "address": "杭州市西湖区文三路 1 号",
+            "address": f"杭州市西湖区文三路 {len(self.customers) + 1} 号",
             "region": "浙江",
             "identity": {"kind": "uscc", "number": identity},
-            "contacts": [{"name": "王小明", "phone": "13800138000", "title": "总经理", "audience": "I"}],
+            "contacts": [
+                {"name": "王小明", "phone": f"1380013800{len(self.customers)}", "title": "总经理", "audience": "I"}
+            ],
         }
         customer = (await self.done(owner, "POST", "/dossiers", form))["id"]
         for person, step in ((owner, "submit"), ("manager", "pass")):
@@ -395,6 +397,31 @@ async def test_what_is_left_when_access_ends_passes_to_the_manager_and_delegatio
     assert (await world.ask("wu", "GET", "/me")).status_code == 200
 
 
+async def test_what_nobody_answers_is_told_to_the_superior_and_waits_on(world: World) -> None:
+    form = {"name": "无人审核公司", "department": "east", "kind": "dealer", "nature": "limited_liability"}
+    rest = {
+        "supervising_body": "无",
+        "address": "杭州市上城区解放路 2 号",
+        "region": "浙江",
+        "identity": {"kind": "public_body_code", "number": "SHJ2026"},
+        "contacts": [{"name": "李四", "phone": "13900139000"}],
+    }
+    customer = (await world.done("qian", "POST", "/dossiers", form | rest))["id"]
+    await world.done("qian", "POST", f"/dossiers/{customer}/submit", If_Match='"1"')
+    await world.advance(4)
+
+    async def told() -> Any:
+        return (await world.done("admin", "GET", "/escalations"))["items"]
+
+    (row,) = await until(told)
+    assert (row["customer"], row["step"], row["superior"]) == (customer, "dossier:review", "general_manager")
+    assert (await world.done("manager", "GET", "/escalations?waiting_for=me"))["items"] == []
+    seen = await world.ask("qian", "GET", f"/dossiers/{customer}")
+    assert seen.json()["status"] == "submitted"
+    await world.done("manager", "POST", f"/dossiers/{customer}/pass", If_Match=seen.headers["etag"])
+    assert await told() == []
+
+
 @pytest.mark.parametrize("text", ["\0", "\u202e倒", "x" * 1_000_000])
 async def test_deceptive_and_huge_texts_are_refused_with_what_to_mend(world: World, text: str) -> None:
     body = {"person": "wu", "last_day": str(world.today), "reason": text}
@@ -406,7 +433,7 @@ async def test_deceptive_and_huge_texts_are_refused_with_what_to_mend(world: Wor
     refused(await world.ask("hr", "GET", "/departures/LZ999999"), 404, "departure-not-found")
 
 
-@pytest.mark.parametrize("view", ["departures", "posts-held", "named-here"])
+@pytest.mark.parametrize("view", ["departures", "posts-held", "named-here", "escalations"])
 async def test_rebuilt_lists_have_the_same_rows(world: World, view: str) -> None:
     owner = await asyncpg.connect(**world.settings.connection(OWNER_ROLE))
     try:

@@ -23,7 +23,10 @@ from kehu_customer_registry.dossiers.attachments import may_read_file
 from kehu_customer_registry.dossiers.facts import DOSSIERS
 from kehu_customer_registry.dossiers.policy import DOSSIER_KEEPING
 from kehu_customer_registry.dossiers.resembling import RESEMBLING
+from kehu_customer_registry.dossiers.unanswered import DOSSIER_UNANSWERED
 from kehu_customer_registry.dossiers.views import REGISTER
+from kehu_customer_registry.escalations import api as escalations_api
+from kehu_customer_registry.escalations.views import ESCALATIONS
 from kehu_customer_registry.staff import api as staff_api
 from kehu_customer_registry.staff.bootstrap import appoint_first_admins
 from kehu_customer_registry.staff.decisions import KEY_ROLES
@@ -71,11 +74,12 @@ service = Service(
             router=departures_api.router,
             workers=[pass_leftovers],
         ),
+        Feature("escalations", views=[ESCALATIONS], router=escalations_api.router),
         Feature("policies", router=policy_router()),
         # Before the dossiers: /dossiers/duplicates is no dossier's id.
         Feature("duplicates", views=[RESEMBLING], router=duplicates_api.router),
         Feature("tasks", views=[tasks.TASKS], router=tasks.router),
-        Feature("dossiers", categories=[DOSSIERS], router=dossiers_api.router),
+        Feature("dossiers", categories=[DOSSIERS], schedules=[DOSSIER_UNANSWERED], router=dossiers_api.router),
         Feature("changes", policies=[DOSSIER_KEEPING], router=changes_api.router),
         Feature("take-over", router=taking_over_api.router),
         Feature("register", views=[REGISTER], router=register.router),

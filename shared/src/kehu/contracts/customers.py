@@ -151,6 +151,9 @@ class DossierSubmitted(PublishedFact, clause="R4.3"):
     name: str
     department: str
     submitted_by: str
+    #: The day on which it was asked for, and the last one for an answer before the superior is told.
+    asked_on: date | None = None
+    answer_due_on: date | None = None
 
 
 class DossierReturned(PublishedFact, clause="R4.3"):
@@ -255,6 +258,9 @@ class CustomerChangeProposed(PublishedFact, clause="R4.4"):
     #: The fields concerned, never their values.
     fields: tuple[str, ...]
     proposed_by: str
+    #: The day on which it was asked for, and the last one for an answer before the superior is told.
+    asked_on: date | None = None
+    answer_due_on: date | None = None
 
 
 class CustomerChangeDeclined(PublishedFact, clause="R4.4"):
@@ -282,6 +288,9 @@ class RelationRequested(PublishedFact, clause="R4.2"):
     region: str
     reason: str
     requested_by: str
+    #: The day on which it was asked for, and the last one for an answer before the superior is told.
+    asked_on: date | None = None
+    answer_due_on: date | None = None
 
 
 class RelationDeclined(PublishedFact, clause="R4.2"):

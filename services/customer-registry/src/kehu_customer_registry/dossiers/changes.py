@@ -18,6 +18,7 @@ from kehu.contracts.customers import (
 )
 from kehu.deciding import Context, Decision
 from kehu.errors import Invalid, NotFound, Refused
+from kehu.escalating import answer_due_on
 from kehu.event_store import Claim
 from kehu.facts import Fact
 from kehu.standing_in import Signature
@@ -187,6 +188,8 @@ def _propose(command: ChangeDossier, values: dict[str, Any], state: Dossier, con
         department=state.department,
         fields=tuple(values),
         proposed_by=context.actor.id,
+        asked_on=context.today,
+        answer_due_on=answer_due_on(context),
     )
     claims = identity_moves(state.customer, None, state.content.model_copy(update=entered.values.said()))
     return Decision([entered, proposed], claims if "identity" in values else ())

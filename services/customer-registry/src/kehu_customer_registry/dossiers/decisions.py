@@ -10,6 +10,7 @@ from kehu.contracts.customers import CustomerRegistered, DossierReturned, Dossie
 from kehu.contracts.staff import DelegableStep, Role
 from kehu.deciding import Context, Decision
 from kehu.errors import Forbidden, Invalid, NotFound, Refused
+from kehu.escalating import answer_due_on
 from kehu.event_store import Claim
 from kehu.standing_in import Signature
 from kehu_customer_registry.dossiers import rights
@@ -252,6 +253,8 @@ def submitted(state: Dossier, context: Context) -> DossierSubmitted:
         name=state.content.name,
         department=state.department,
         submitted_by=context.actor.id,
+        asked_on=context.today,
+        answer_due_on=answer_due_on(context),
     )
 
 

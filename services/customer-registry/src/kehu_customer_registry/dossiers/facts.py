@@ -35,7 +35,9 @@ from kehu.contracts.customers import (
     RelationRequested,
 )
 from kehu.contracts.grading import Grade
+from kehu.contracts.staff import DelegableStep, Role, StepEscalated
 from kehu.deciding import Category
+from kehu.escalating import Wait
 from kehu.facts import Fact
 from kehu.money import Fen
 from kehu_customer_registry.dossiers.content import DossierContent, Nature
@@ -177,6 +179,7 @@ class Dossier:
         merge: a merge that waits for the second person; stands with the survivor.
         merged: the customers that were merged into this one.
         merged_into: the one that it was merged into; its status is what it was before.
+        waits: what waits for the manager's answer: `REVIEW`, and changes and relations by id.
 
     """
 
@@ -197,6 +200,7 @@ class Dossier:
     merge: CustomerMergeProposed | None = None
     merged: Mapping[str, CustomersMerged] = field(default_factory=dict[str, CustomersMerged])
     merged_into: str | None = None
+    waits: Mapping[str, Wait] = field(default_factory=dict[str, Wait])
 
     @property
     def registered(self) -> bool:
@@ -224,7 +228,57 @@ def evolve(state: Dossier, fact: Fact) -> Dossier:
             changes = {"status": Status.ARCHIVED, "registered_by": fact.registered_by, "take_over": None}
         case _:
             changes = _changed(state, fact)
-    return replace(state, **changes)
+    return replace(state, **changes, waits=_waits(state, fact))
+
+
+#: Under which a dossier itself waits.
+REVIEW = "review"
+
+
+def _waits(state: Dossier, fact: Fact) -> Mapping[str, Wait]:
+    match fact:
+        case DossierSubmitted():
+            return _waiting(state, REVIEW, fact.number, DelegableStep.DOSSIER_REVIEW, fact)
+        case CustomerChangeProposed():
+            return _waiting(state, fact.change, fact.change, DelegableStep.DOSSIER_CHANGE, fact)
+        case RelationRequested():
+            return _waiting(state, fact.relation, fact.relation, DelegableStep.DOSSIER_CHANGE, fact)
+        case _:
+            return _without(state.waits, _answered(fact))
+
+
+def _answered(fact: Fact) -> str | None:
+    """Under which name waited what a fact answers."""
+    match fact:
+        case DossierReturned() | CustomerRegistered():
+            return REVIEW
+        case CustomerChangeDeclined() | CustomerChanged() | OwnerAssigned():
+            return fact.change
+        case RelationDeclined():
+            return fact.relation
+        case _:
+            return None
+
+
+def _waiting(
+    state: Dossier,
+    name: str,
+    thing: str,
+    step: DelegableStep,
+    fact: DossierSubmitted | CustomerChangeProposed | RelationRequested,
+) -> Mapping[str, Wait]:
+    if fact.asked_on is None:
+        return state.waits  # asked before anybody was told of what nobody answers
+    wait = Wait(
+        thing=thing,
+        step=step,
+        waiting_for=(Role.DEPT_MANAGER,),
+        since=fact.asked_on,
+        answer_due_on=fact.answer_due_on,
+        customer=fact.customer,
+        department=fact.department,
+    )
+    return {**state.waits, name: wait}
 
 
 def _changed(state: Dossier, fact: Fact) -> dict[str, Any]:
@@ -312,6 +366,7 @@ def _without(mapping: Mapping[str, Any], key: str | None) -> Mapping[str, Any]:
 DOSSIERS = Category(
     name="customer",
     facts=(
+        StepEscalated,
         DossierDrafted,
         DossierEdited,
         DuplicateChecked,

@@ -134,11 +134,12 @@ def decide_with_people(
 
     """
     dossier, *members = states
+    force = sales_force(dict(zip(people, members, strict=True)))
+    decision = decide(dossier, replace(context, gathered=force))
     if context.actor.id in people:
         # What they may do was looked up before: by their own stream they may be leaving since a moment ago.
         check_assignable(members[people.index(context.actor.id)])
-    force = sales_force(dict(zip(people, members, strict=True)))
-    return [decide(dossier, replace(context, gathered=force)), *(Decision() for _ in members)]
+    return [decision, *(Decision() for _ in members)]
 
 
 def sales_force(members: Mapping[str, StaffMember]) -> SalesForce:

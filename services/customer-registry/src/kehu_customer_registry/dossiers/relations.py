@@ -8,6 +8,7 @@ from kehu.contracts.customers import CustomerKind, OwnerAssigned, Relation, Rela
 from kehu.contracts.staff import Role
 from kehu.deciding import Context, Decision
 from kehu.errors import Forbidden, NotFound, Refused
+from kehu.escalating import answer_due_on
 from kehu_customer_registry.dossiers import rights
 from kehu_customer_registry.dossiers.decisions import WrongStatus, check_apart, check_sales_force
 from kehu_customer_registry.dossiers.facts import Dossier, Status
@@ -93,6 +94,8 @@ def request_relation(command: RequestRelation, state: Dossier, context: Context)
                 region=command.region,
                 reason=command.reason,
                 requested_by=actor.id,
+                asked_on=context.today,
+                answer_due_on=answer_due_on(context),
             )
         ]
     )

@@ -1,0 +1,1 @@
+"""What was told to superiors, since nobody has answered it in time (People)."""
