@@ -11,14 +11,19 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from faststream import AckPolicy
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
 
-from kehu import consuming
+from kehu import consuming, tracing
 from kehu.arrival import Record, StoredRecord
 from kehu.consuming import Consumers
 from kehu.contracts.platform import InboundRefused
@@ -33,7 +38,7 @@ from kehu.receiving import DatabaseAway, FactEffects, Receiver
 from kehu.recording import Origin, Unrecorded
 from kehu.relay import Relay
 from kehu.settings import OWNER_ROLE, SUPERUSER_ROLE, Settings
-from kehu.testing.pair import BOX, COUNTER, MAKER, PAIR, PARTNER, Member, ThingMade, ThingPainted, member
+from kehu.testing.pair import BOX, COUNTER, MAKER, PAIR, PARTNER, THING, Member, ThingMade, ThingPainted, member
 from kehu.testing.platform import Platform, Postgres
 from kehu.topics import ensure_topics, owned_topics
 
@@ -142,6 +147,36 @@ async def test_facts_of_reactions_say_what_made_them(pair: Pair) -> None:
     assert row.actor == "system:pair-counter/count"
     assert row.correlation == cause.correlation
     assert json.loads(row.metadata)["causation"] == str(cause.id)
+
+
+async def test_a_batch_is_a_span_linked_to_what_made_its_facts_and_their_effects_go_on_with_it(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    monkeypatch.setattr(tracing, "tracer", provider.get_tracer("test"))
+    makers: list[int] = []
+    for thing in ("t0", "t1"):
+        with tracing.tracer.start_as_current_span("make") as made:
+            extra = tracing.trace_headers()
+            makers.append(made.get_span_context().span_id)
+        origin = Origin("u-1", datetime.now(UTC), new_id(), extra=dict(extra))
+        facts = [ThingMade(thing=thing, number=number) for number in (1, 2)]
+        stream = THING.stream(thing)
+        rows = await pair.maker.codec.encode([Unrecorded(fact, stream, new_id(), origin) for fact in facts])
+        await pair.maker.store.append(Append(stream, None, thing, rows))
+    await pair.maker.make("untraced", [1])
+    await pair.receive(await pair.made())
+    (span,) = [span for span in spans.get_finished_spans() if span.kind is SpanKind.CONSUMER]
+    assert span.name == "process kehu.pair-maker"
+    assert (span.attributes or {})["messaging.batch.message_count"] == 5
+    assert sorted(link.context.span_id for link in span.links) == sorted(makers)
+    assert span.context
+    effects = await pair.counter.store.read_stream(BOX.stream("box"))
+    assert {json.loads(row.metadata)["traceparent"].split("-")[2] for row in effects} == {
+        f"{span.context.span_id:016x}"
+    }
 
 
 async def test_several_facts_of_a_batch_fold_over_each_other_on_one_stream(pair: Pair) -> None:

@@ -23,6 +23,7 @@ from kehu.ids import derived_id
 from kehu.recording import Codec, Origin
 from kehu.remembering import RememberedStreams
 from kehu.service import Reaction
+from kehu.tracing import trace_headers
 
 
 class TooManyStreamsError(Exception):
@@ -142,5 +143,5 @@ class Reacting:
             return
         draft.key = draft.key or first_of_its_stream(decision.facts[0], case.stream)
         draft.state = draft.category.fold(decision.facts, draft.state)
-        origin = Origin(actor.id, now, cause.correlation, cause.id)
+        origin = Origin(actor.id, now, cause.correlation, cause.id, trace_headers() or None)
         draft.facts += await record_derived(self._codec, case.stream, decision.facts, cause.id, case.consumer, origin)

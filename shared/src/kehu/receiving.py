@@ -27,6 +27,7 @@ from kehu.parking import DeadLetter, KeyUnblocked, Parking, SequenceGap, describ
 from kehu.reacting import Reacting, TooManyStreamsError
 from kehu.recording import Codec
 from kehu.service import Reaction, Service, View
+from kehu.tracing import consuming
 
 log = structlog.get_logger(__name__)
 
@@ -315,6 +316,10 @@ class Receiver:
 
         """
         arrivals = [self.effects.read(record) for record in records]
+        with consuming(self.topic, (arrival.envelope.trace for arrival in arrivals if arrival.envelope)):
+            return await self._receive(arrivals)
+
+    async def _receive(self, arrivals: Sequence[Arrival]) -> dict[int, int]:
         fault = await self._try(arrivals, reread := {})
         if fault is None:
             return reread
@@ -337,11 +342,12 @@ class Receiver:
 
         """
         arrival = self.effects.read(record)
-        for _ in range(MAX_ATTEMPTS):
-            try:
-                return await self._replay_once(letter, arrival)
-            except _AGAIN:
-                continue
+        with consuming(self.topic, [arrival.envelope.trace] if arrival.envelope else []):
+            for _ in range(MAX_ATTEMPTS):
+                try:
+                    return await self._replay_once(letter, arrival)
+                except _AGAIN:
+                    continue
         raise DatabaseAway(self.topic)
 
     async def _replay_once(self, letter: DeadLetter, arrival: Arrival) -> None:
