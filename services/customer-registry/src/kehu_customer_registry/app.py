@@ -6,6 +6,7 @@ from kehu.escalating import ESCALATION
 from kehu.files import with_files
 from kehu.identity import STAFF_SERVICE, staff_view
 from kehu.policy_api import policy_router
+from kehu.printing import with_printing
 from kehu.service import Feature, Service, migrations_beside
 from kehu_customer_registry.delegations import api as delegations_api
 from kehu_customer_registry.departures import api as departures_api
@@ -18,7 +19,7 @@ from kehu_customer_registry.departures.proofs import REACTIONS as PROOF_REACTION
 from kehu_customer_registry.departures.schedules import ACCESS_ENDS
 from kehu_customer_registry.departures.views import DEPARTURES_VIEW
 from kehu_customer_registry.dossiers import api as dossiers_api
-from kehu_customer_registry.dossiers import changes_api, duplicates_api, register, taking_over_api, tasks
+from kehu_customer_registry.dossiers import changes_api, duplicates_api, printing, register, taking_over_api, tasks
 from kehu_customer_registry.dossiers.attachments import may_read_file
 from kehu_customer_registry.dossiers.facts import DOSSIERS
 from kehu_customer_registry.dossiers.policy import DOSSIER_KEEPING
@@ -83,6 +84,7 @@ service = Service(
         Feature("changes", policies=[DOSSIER_KEEPING], router=changes_api.router),
         Feature("take-over", router=taking_over_api.router),
         Feature("register", views=[REGISTER], router=register.router),
+        Feature("printed-dossiers", router=printing.router),
         Feature(
             "volumes",
             categories=[VOLUMES],
@@ -103,4 +105,4 @@ service = Service(
     ],
 )
 # Last: any fact of the features above may name a file.
-service = with_files(service, may_read_file)
+service = with_printing(with_files(service, may_read_file))

@@ -8,6 +8,7 @@ from kehu.facts import RecordedFact
 from kehu.files import with_files
 from kehu.identity import staff_view
 from kehu.policy_api import policy_router
+from kehu.printing import with_printing
 from kehu.service import Done, Due, Feature, Schedule, Service, migrations_beside
 from kehu_vetting.credit import api as credit_api
 from kehu_vetting.credit import reactions as credit_reactions
@@ -26,6 +27,7 @@ from kehu_vetting.orders.ledger import LEDGER_VIEW
 from kehu_vetting.orders.overdue import DELIVERIES_DUE
 from kehu_vetting.orders.views import ORDERS_VIEW
 from kehu_vetting.qualifications import api as qualifications_api
+from kehu_vetting.qualifications import printing as qualifications_printing
 from kehu_vetting.qualifications import reactions as qualifications_reactions
 from kehu_vetting.qualifications.facts import QUALIFICATIONS
 from kehu_vetting.qualifications.required_documents import REQUIRED_DOCUMENTS
@@ -82,6 +84,7 @@ service = Service(
             policies=[REQUIRED_DOCUMENTS],
             router=qualifications_api.router,
         ),
+        Feature("printed-qualifications", router=qualifications_printing.router),
         Feature(
             "settlement-units",
             categories=[SETTLEMENT_UNITS],
@@ -123,4 +126,4 @@ service = Service(
     ],
 )
 # Last: any fact of the features above may name a file.
-service = with_files(service, may_read_file)
+service = with_printing(with_files(service, may_read_file))
