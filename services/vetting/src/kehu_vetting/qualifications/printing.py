@@ -33,7 +33,7 @@ from kehu_vetting.qualifications.decisions import policy_of
 from kehu_vetting.qualifications.facts import QUALIFICATIONS, Status
 from kehu_vetting.qualifications.form import CreditRating, Document
 from kehu_vetting.qualifications.requirements import RequiredDocuments
-from kehu_vetting.qualifications.shown import QualificationShown, SignOffShown
+from kehu_vetting.qualifications.shown import AgreementShown, QualificationShown, SignOffShown
 from kehu_vetting.sight import Sight, sight
 
 router = APIRouter(tags=["qualifications"])
@@ -132,6 +132,7 @@ def qualification_form(
               if payer and payer.documents else []),
             _findings(found, names),
             _signatures(found, behalf, names),
+            *([_agreement(found.agreement, names)] if found.agreement else []),
             _rooms(found, behalf, names),
         ),
         printed,
@@ -267,6 +268,19 @@ def _signed_by(one: SignOffShown, principal: str | None, names: Mapping[str, str
     return f"{signed} 代 {names.get(principal, principal)}" if principal else signed
 
 
+def _agreement(agreement: AgreementShown, names: Mapping[str, str]) -> Fields:
+    return Fields(
+        Label("协议", "Agreement"),
+        (
+            Field(Label("签订日期", "Signed on"), agreement.signed_on),
+            Field(Label("有效期", "Valid"), f"{agreement.valid_from} – {shown(agreement.valid_until)}"),
+            Field(Label("我方签字人", "For us"), names.get(agreement.ours, agreement.ours)),
+            Field(Label("对方签字人", "For the customer"), f"{shown(agreement.theirs)} {agreement.title}"),
+            Field(Label("文件摘要 SHA-256", "File digest"), agreement.file_digest, wide=True),
+        ),
+    )
+
+
 def _rooms(found: QualificationShown, behalf: Sequence[str | None], names: Mapping[str, str]) -> Signatures:
     """A room for each step of the chain, with the signature that holds."""
     holding = {
@@ -277,10 +291,7 @@ def _rooms(found: QualificationShown, behalf: Sequence[str | None], names: Mappi
     agreement = found.agreement
     if agreement:
         ours = names.get(agreement.ours, agreement.ours)
-        holding[Step.AGREEMENT] = (
-            f"{ours} / {shown(agreement.theirs)} {agreement.title} {agreement.signed_on}; "
-            f"{agreement.valid_from} – {shown(agreement.valid_until)}; {agreement.file_digest}"
-        )
+        holding[Step.AGREEMENT] = f"{ours} / {shown(agreement.theirs)} {agreement.title} {agreement.signed_on}"
     stamped = {Step.MANAGER, Step.FINANCE, Step.GENERAL_MANAGER, Step.AGREEMENT}
     return Signatures(
         Label("签字盖章", "Signatures and stamps"),
