@@ -14,11 +14,11 @@ from kehu.contracts.customers import Anniversary, BankTax, Consent, ConsentPurpo
 from kehu.ids import new_id
 from kehu.printing import Form, Format, Printed, render
 from kehu.printing.forms import plain
+from kehu.printing.words import KINDS
 from kehu_customer_registry.clearance import Clearance, HandedOver, WorkMoved, clearance_form
 from kehu_customer_registry.dossiers.content import Nature
 from kehu_customer_registry.dossiers.facts import Status
 from kehu_customer_registry.dossiers.printing import (
-    KINDS,
     NATURES,
     POSTS,
     PURPOSES,
@@ -183,7 +183,8 @@ def test_the_certificate_lists_the_evidence_for_each_customer() -> None:
 
 @pytest.mark.parametrize("words_", [KINDS, NATURES, POSTS, PURPOSES, STATUSES])
 def test_every_code_has_a_name(words_: Any) -> None:
-    codes = set(type(next(iter(words_)))) - {Status.NONE}
+    kind: Any = type(next(iter(words_)))
+    codes = set(kind) - {Status.NONE}
     assert codes == set(words_)
     assert all(label.zh and label.en for label in words_.values())
 

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 import asyncpg
+import docx
 import httpx2
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -25,6 +26,7 @@ from python_calamine import CalamineWorkbook
 from kehu.calendar import Month, today
 from kehu.identity import issue_token
 from kehu.ids import new_id
+from kehu.printing.routes import FormPrinted, printings
 from kehu.rebuilding import rebuild
 from kehu.running import Assembly, assemble
 from kehu.settings import AUDITOR_ROLE, OWNER_ROLE, TOKEN_ISSUER, Settings
@@ -867,3 +869,40 @@ async def topic(world: World) -> AsyncGenerator[dict[str, Any]]:
                     left.discard(partition)
     finally:
         await consumer.stop()
+
+
+# --- printed -------------------------------------------------------------------------------------------------------
+
+
+async def test_f4_is_printed_for_who_may_see_it_and_recorded(world: World) -> None:
+    name = "温州印刷贸易有限公司"
+    drafted = await world.done(
+        "west.sales", "POST", "/dossiers", {"name": name, "department": "west", "contacts": [CONTACT]}
+    )
+    path = f"/dossiers/{drafted['number']}/print"
+    own = await world.ask("west.sales", "GET", f"{path}?format=pdf")
+    assert (own.status_code, own.headers["content-type"], own.content[:5]) == (200, "application/pdf", b"%PDF-")
+    refused(await world.ask("west.manager", "GET", f"{path}?format=docx"), 422, "reason-required")
+    assert (await world.ask("sun", "GET", f"{path}?format=pdf")).status_code == 404
+    assert (await world.ask("west.sales", "GET", f"{path}?format=exe")).status_code == 422
+    for person, sees in (("west.manager", True), ("auditor", False)):
+        answer = await world.ask(person, "GET", f"{path}?format=docx", Kehu_Reason=quote("存档"))
+        assert answer.status_code == 200, answer.text
+        text = "".join(docx.Document(io.BytesIO(answer.content)).element.itertext())
+        assert name in text
+        assert (CONTACT["name"] in text) is sees
+    history = await world.assembly.running.commands.history(printings("customer_registry"), "auditor")
+    assert [
+        (one.fact.form, one.fact.reason, one.fact.masked) for one in history if isinstance(one.fact, FormPrinted)
+    ] == [("F4", "存档", True)]
+
+
+async def test_f5_is_printed_with_a_reason(world: World) -> None:
+    refused(await world.ask("west.manager", "GET", "/register/print?format=pdf"), 422, "reason-required")
+    answer = await world.ask("west.manager", "GET", "/register/print?format=docx&q=HYP", Kehu_Reason=quote("例会"))
+    assert answer.status_code == 200, answer.text
+    text = "".join(docx.Document(io.BytesIO(answer.content)).element.itertext())
+    assert '=HYPERLINK("x")' in text
+    history = await world.assembly.running.commands.history(printings("customer_registry"), "west.manager")
+    assert (await world.facts("customer_registry_print-west.manager"))[-1] == "FormPrinted"
+    assert [one.fact.reason for one in history if isinstance(one.fact, FormPrinted)][-1] == "例会"

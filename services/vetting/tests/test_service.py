@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import struct
+import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import asyncpg
+import docx
 import httpx2
 import pytest
 import pytest_asyncio
@@ -24,6 +29,7 @@ from kehu.facts import Fact
 from kehu.identity import issue_token
 from kehu.loops import Loop
 from kehu.parts import Running, connect
+from kehu.printing.routes import FormPrinted, printings
 from kehu.rebuilding import rebuild
 from kehu.relay import Relay
 from kehu.running import Assembly, assemble
@@ -605,3 +611,52 @@ async def test_an_agreement_signed_ahead_activates_on_its_first_day(world: World
     await until(active)
     rows = (await world.show("/qualifications?status=active", "sales")).json()["items"]
     assert first_day.isoformat() in [row["activated_on"] for row in rows]
+
+
+# --- printed, and files --------------------------------------------------------------------------------------------
+
+
+async def test_f1_is_printed_for_who_may_see_it_and_recorded(world: World) -> None:
+    path = await world.submitted("printed")
+    own = await world.ask("GET", f"{path}/print?format=pdf", "sales")
+    assert (own.status_code, own.headers["content-type"], own.content[:5]) == (200, "application/pdf", b"%PDF-")
+    assert "attachment" in own.headers["content-disposition"]
+    other = await world.ask("GET", f"{path}/print?format=docx", "vera")
+    assert (other.status_code, other.json()["code"]) == (422, "reason-required")
+    for person, status in (("west", 404), ("leaving", 404)):
+        assert (await world.ask("GET", f"{path}/print?format=pdf", person)).status_code == status
+    assert (await world.ask("GET", f"{path}/print?format=exe", "sales")).status_code == 422
+    reason = {"Kehu-Reason": quote("签批用")}
+    for person in ("vera", "auditor"):
+        token = issue_token(world.settings.secret(TOKEN_ISSUER), person, 5)
+        answer = await world.http.get(
+            f"{path}/print?format=docx", headers={"Authorization": f"Bearer {token}", **reason}
+        )
+        assert answer.status_code == 200, answer.text
+        text = "".join(docx.Document(io.BytesIO(answer.content)).element.itertext())
+        assert ("王小明" in text) is (person == "vera")
+    for person, why, masked in (("sales", None, False), ("vera", "签批用", False), ("auditor", "签批用", True)):
+        (fact,) = [one.fact for one in await world.assembly.running.commands.history(printings("vetting"), person)]
+        assert isinstance(fact, FormPrinted)
+        assert (fact.form, fact.of, fact.reason, fact.masked) == ("F1", "K-printed", why, masked)
+
+
+async def test_a_scan_is_read_by_who_sees_the_customer_of_the_form_that_names_it(world: World) -> None:
+    await world.register("scanned")
+    token = issue_token(world.settings.secret(TOKEN_ISSUER), "sales", 5)
+    png = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in ((b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)), (b"IDAT", b"x"), (b"IEND", b""))
+    )
+    headers = {"Authorization": f"Bearer {token}"}
+    uploaded = await world.http.post("/files", files={"file": ("执照.png", png, "image/png")}, headers=headers)
+    assert uploaded.status_code == 201, uploaded.text
+    file = f"/files/{uploaded.json()['digest']}"
+    assert (await world.ask("GET", file, "vera")).status_code == 404
+    form = form_body()
+    form["documents"][0]["file_digest"] = uploaded.json()["digest"]
+    await world.draft("scanned", form)
+    found = await world.ask("GET", file, "vera")
+    assert (found.status_code, found.content) == (200, png)
+    assert (await world.ask("GET", file, "west")).status_code == 404
+    assert (await world.ask("GET", file, "auditor")).json()["code"] == "reason-required"
