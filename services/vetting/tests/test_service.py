@@ -309,6 +309,66 @@ async def test_a_customer_suspended_by_hand_may_not_order_until_that_is_lifted(w
     assert (await world.show("/customers/K-agent/standing", "sales")).json()["may_order"]
 
 
+async def test_renewed_papers_are_passed_by_vetting_and_finance(world: World) -> None:
+    paper = form_body()["documents"][0] | {"valid_until": "2031-01-01"}
+    wrong = {"papers": [paper | {"file_digest": "ab" * 32}]}
+    refused = await world.ask("POST", "/customers/K-agent/renewals", "sales", wrong)
+    assert [(one["field"], one["code"]) for one in refused.json()["errors"]] == [
+        ("papers.0.file_digest", "file-missing")
+    ]
+    handed_in = await world.ask("POST", "/customers/K-agent/renewals", "sales", {"papers": [paper]}, key="renew-1")
+    assert handed_in.status_code == 201, handed_in.text
+    again = await world.ask("POST", "/customers/K-agent/renewals", "sales", {"papers": [paper]}, key="renew-1")
+    assert again.json() == handed_in.json()
+    path = f"/renewals/{handed_in.json()['id']}"
+
+    async def waiting(person: str) -> list[str]:
+        rows = (await world.show("/renewals?waiting_for=me", person)).json()["items"]
+        return [row["renewal"] for row in rows]
+
+    for step, person in (("vetting", "vera"), ("finance", "fang")):
+        assert {name: bool(await waiting(name)) for name in ("vera", "fang")} == {
+            name: name == person for name in ("vera", "fang")
+        }
+        assert (await world.ask("POST", f"{path}/pass", person, {"step": step})).status_code == 428
+        await world.do(f"{path}/pass", person, {"step": step})
+    shown = (await world.show(path, "auditor")).json()
+    assert (shown["status"], [one["shown_as"] for one in shown["sign_offs"]]) == ("passed", ["vera", "fang"])
+    assert (await world.ask("GET", path, "west")).status_code == 404
+    papers = (await world.show("/customers/agent/standing", "sales")).json()["papers"]
+    assert [one["last_day"] for one in papers if one["type"] == "business_licence"] == ["2031-01-01"]
+    assert (await world.show("/renewals?customer=K-agent&status=passed", "mei")).json()["items"]
+    (payer,) = (await world.show("/customers/agent/standing", "sales")).json()["payers"]
+    unit = (await world.show(f"/settlement-units/{payer['unit']}", "fang")).json()
+    assert [one["last_day"] for one in unit["papers"]] == ["2031-01-01"]
+
+
+async def test_an_active_customer_is_qualified_anew_and_its_agreement_renewed(world: World) -> None:
+    former = await world.approved("anew")
+    await world.do(f"{former}/agreement", "sales", world.agreement())
+
+    async def drafted() -> bool:
+        answer = await world.ask("POST", "/qualifications", "sales", {"customer": "anew", "form": form_body()})
+        return answer.status_code == 201
+
+    await until(drafted)
+    path = f"/qualifications/{(await world.show('/customers/anew/qualification', 'sales')).json()['qualification']}"
+    await world.do(f"{path}/submit", "sales")
+    for step in CHAIN:
+        assert (await world.show("/customers/anew/standing", "sales")).json()["may_order"]
+        assert (await world.sign(path, step)).status_code == 200
+    assert (await world.show(path, "sales")).json()["status"] == "active"
+    assert (await world.show(former, "sales")).json()["status"] == "superseded"
+    standing = (await world.show("/customers/anew/standing", "sales")).json()
+    assert (f"/qualifications/{standing['qualification']}", standing["may_order"]) == (path, True)
+    version = int((await world.show("/customers/anew/standing", "sales")).headers["etag"].strip('"'))
+    body = world.agreement(valid_until="2040-12-31")
+    done = await world.ask("POST", "/customers/anew/agreements", "sales", body, version=version)
+    assert done.status_code == 200, done.text
+    agreements = (await world.show("/customers/anew/standing", "sales")).json()["agreements"]
+    assert [one["in_force"] for one in agreements] == [True, True]
+
+
 async def test_a_second_one_of_the_same_customer_is_refused_by_name(world: World) -> None:
     await world.register("twice")
     body = {"customer": "K-twice"}
@@ -555,7 +615,14 @@ async def test_the_list_of_papers_can_be_asked_for(world: World) -> None:
 async def test_views_rebuilt_from_the_log_are_what_they_were(world: World) -> None:
     owner = await asyncpg.connect(**world.settings.connection(OWNER_ROLE))
     try:
-        for view in ("customer_files", "qualifications", "credit_incidents", "settlement_units", "standings"):
+        for view in (
+            "customer_files",
+            "qualifications",
+            "credit_incidents",
+            "settlement_units",
+            "standings",
+            "renewals",
+        ):
             rebuilt = await rebuild(world.assembly.running, view, owner)
             assert rebuilt.facts
             assert rebuilt.same, view

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -16,116 +16,51 @@ from kehu.contracts.trade import (
     SettlementUnitSuspended,
     SettlementUnitUnlinked,
 )
-from kehu.contracts.vetting import Step
-from kehu.deciding import Actor, Context, Decision
+from kehu.contracts.vetting import AgentActivated, QualificationRenewed, Step
+from kehu.deciding import Context, Decision
 from kehu.errors import Forbidden, Invalid, KehuError, NotFound, Refused
-from kehu.facts import Fact
-from kehu_vetting.qualifications import approving, signing
+from kehu_vetting.qualifications import approving, decisions, signing
 from kehu_vetting.qualifications.decisions import Gathered
-from kehu_vetting.qualifications.facts import ORDER, Status
-from kehu_vetting.qualifications.form import Form, SettlementUnit
-from kehu_vetting.qualifications.required_documents import POLICY_NAME, REQUIRED_DOCUMENTS
+from kehu_vetting.qualifications.facts import ORDER, QualificationSuperseded, Status
+from kehu_vetting.qualifications.form import Form
+from kehu_vetting.qualifications.required_documents import REQUIRED_DOCUMENTS
 from kehu_vetting.settlement_units import decisions as units
-from kehu_vetting.settlement_units.facts import CLAIM_SCOPE, SETTLEMENT_UNITS, Unit
+from kehu_vetting.settlement_units.facts import CLAIM_SCOPE, Unit, UnitServed
 from kehu_vetting.standing import decisions as standings
-from kehu_vetting.standing.facts import STANDINGS, ActivationNoted, AgreementNoted, Standing
+from kehu_vetting.standing.facts import AgreementNoted, Standing
 from kehu_vetting.standing.ordering import check_may_order, may_order
 from kehu_vetting.testing import (
     CUSTOMER,
-    DEPARTMENT,
     DOCUMENTS,
     FILE,
     FINANCE,
     GENERAL_MANAGER,
     MANAGER,
-    PAYER,
+    OTHER,
     SALES,
+    THIRD,
     TODAY,
     USCC,
     VETTER,
     Case,
+    Trade,
     complete_form,
     paper,
     person,
+    third_party_form,
 )
 
 POLICY = REQUIRED_DOCUMENTS.initial
-OTHER = "9144030071526726XG"
-THIRD = PAYER.model_copy(
-    update={
-        "name": "深圳丙丁供应链有限公司",
-        "identity": OTHER,
-        "documents": (paper("business_licence", number=OTHER, valid_until=date(2027, 6, 30)),),
-    }
-)
-
-
-def third_party_form(payer: SettlementUnit = THIRD, until: date | None = date(2027, 3, 31)) -> Form:
-    agreement = paper("three_party_agreement", issued_on=date(2026, 11, 20), valid_until=until)
-    return complete_form(settlement_unit=payer, documents=(*DOCUMENTS, agreement))
-
-
-@dataclass
-class Trade:
-    """A customer's standing and one payer, beside the qualification that brings them about."""
-
-    case: Case
-    unit_facts: list[Fact] = field(default_factory=list[Fact])
-    standing_facts: list[Fact] = field(default_factory=list[Fact])
-
-    @property
-    def unit(self) -> Unit:
-        return SETTLEMENT_UNITS.fold(self.unit_facts)
-
-    @property
-    def standing(self) -> Standing:
-        return STANDINGS.fold(self.standing_facts)
-
-    def context(self, actor: Actor, gathered: Any = None, now: datetime | None = None) -> Context:
-        return Context(actor, now or self.case.now, {POLICY_NAME: POLICY}, gathered)
-
-    def approve(self, actor: Actor = GENERAL_MANAGER, unit: str = "u-1") -> list[Decision]:
-        gathered = Gathered(self.case.file, unit=unit, unit_number="JS000001")
-        command = signing.PassStep(Step.GENERAL_MANAGER, self.case.bundle.digest)
-        states = (self.case.state, self.unit, self.standing)
-        decided = list(approving.approve(command, states, self.context(actor, gathered)))
-        self.case.facts += decided[0].facts
-        self.unit_facts += decided[1].facts
-        self.standing_facts += decided[2].facts
-        return decided
-
-    def activated(self, until: date | None = None) -> Trade:
-        self.standing_facts += [
-            AgreementNoted(
-                customer=CUSTOMER,
-                qualification="q-1",
-                file_digest="a" * 64,
-                signed_on=TODAY,
-                valid_from=TODAY,
-                valid_until=until,
-            ),
-            ActivationNoted(customer=CUSTOMER, qualification="q-1", department=DEPARTMENT, active_since=TODAY),
-        ]
-        return self
-
-    def do(self, decide: Callable[..., Decision], actor: Actor, command: Any = None) -> list[Any]:
-        arguments = [self.standing, self.context(actor, self.case.file)]
-        facts = list(decide(*([] if command is None else [command]), *arguments).facts)
-        self.standing_facts += facts
-        return facts
-
-    def tend(self, decide: Callable[..., Decision], actor: Actor, command: Any = None) -> list[Any]:
-        facts = list(decide(*([] if command is None else [command]), self.unit, self.context(actor)).facts)
-        self.unit_facts += facts
-        return facts
-
-    def bars(self, today: date = TODAY, named: str | None = None) -> set[str]:
-        found = may_order(self.case.file, self.standing, self.unit, POLICY, today, named)
-        return {bar.code for bar in found.bars}
 
 
 def trade(form: Form | None = None) -> Trade:
     return Trade(Case().submitted(form).passed(*ORDER[:4]))
+
+
+def unlink(command: standings.UnlinkPayer, state: Standing, context: Context) -> Decision:
+    """Both decisions as one, to be looked at."""
+    decided = standings.unlink_payer(command, (state, Unit()), context)
+    return Decision([fact for one in decided for fact in one.facts])
 
 
 def refusal(kind: type[KehuError], code: str, call: Callable[..., Any], *arguments: Any) -> KehuError:
@@ -270,10 +205,11 @@ def test_a_link_is_ended_by_manager_or_finance_with_a_reason() -> None:
     one.approve()
     one.activated()
     command = standings.UnlinkPayer("u-1", "合作终止")
-    refusal(Forbidden, "role-required", one.do, standings.unlink_payer, SALES, command)
-    refusal(Invalid, "reason-missing", one.do, standings.unlink_payer, FINANCE, standings.UnlinkPayer("u-1", " "))
-    (fact,) = one.do(standings.unlink_payer, MANAGER, command)
-    assert isinstance(fact, SettlementUnitUnlinked)
+    refusal(Forbidden, "role-required", one.do, unlink, SALES, command)
+    refusal(Invalid, "reason-missing", one.do, unlink, FINANCE, standings.UnlinkPayer("u-1", " "))
+    (unlinked, _, served) = one.do(unlink, MANAGER, command)
+    assert isinstance(unlinked, SettlementUnitUnlinked)
+    assert isinstance(served, UnitServed)
     assert one.bars() == {"no-unit"}
 
 
@@ -292,3 +228,37 @@ def test_an_agreement_signed_ahead_takes_over_when_its_predecessor_ends() -> Non
         )
     )
     assert [one.bars(TODAY + timedelta(days=days)) for days in (0, 5, 6, 900)] == [set()] * 4
+
+
+# --- an active customer's new F1 ---
+
+
+def test_a_new_f1_of_an_active_customer_is_in_force_from_its_approval_on_and_the_former_one_until_then() -> None:
+    one = trade()
+    one.approve()
+    one.activated(until=date(2027, 11, 23))
+    former = one.case
+    query = paper("taxpayer_query", issued_on=date(2026, 11, 20))
+    again = Case()
+    again.drafted(complete_form(documents=(*DOCUMENTS[:2], query, *DOCUMENTS[3:])), qualification="q-2")
+    again.do(decisions.submit_qualification, SALES)
+    again.passed(*ORDER[:4])
+    assert one.bars() == set()
+    assert one.standing.papers["taxpayer_query"].issued_on == date(2026, 11, 1)
+    gathered = Gathered(FILE, unit="u-1", unit_number="")
+    states = (again.state, one.unit, one.standing, replace(former.state, status=Status.ACTIVE))
+    command = signing.PassStep(Step.GENERAL_MANAGER, again.bundle.digest)
+    review, unit, standing, superseded = approving.approve(command, states, one.context(GENERAL_MANAGER, gathered))
+    again.facts += review.facts
+    one.unit_facts += unit.facts
+    one.standing_facts += standing.facts
+    renewed = again.facts[-1]
+    assert isinstance(renewed, QualificationRenewed)
+    assert (renewed.previous, renewed.agent) == ("q-1", True)
+    assert not any(isinstance(fact, AgentActivated) for fact in again.facts)
+    assert [type(fact) for fact in superseded.facts] == [QualificationSuperseded]
+    assert [claim.release for claim in review.claims] == [True]
+    assert again.state.status is Status.ACTIVE
+    assert (one.standing.qualification, one.standing.papers["taxpayer_query"]) == ("q-2", query)
+    assert one.bars() == set()
+    assert one.standing.active_since == TODAY

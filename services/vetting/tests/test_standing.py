@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -27,8 +27,7 @@ from kehu.contracts.vetting import (
 )
 from kehu.deciding import Actor, Context, Decision, system_actor
 from kehu.errors import Forbidden, Invalid, KehuError, Refused
-from kehu.facts import Fact, RecordedFact
-from kehu.ids import new_id
+from kehu.facts import Fact
 from kehu_vetting.customer_files.facts import CustomerFile, CustomerNoted
 from kehu_vetting.qualifications import reactions as reviews
 from kehu_vetting.qualifications.facts import ORDER, Status
@@ -45,7 +44,6 @@ from kehu_vetting.testing import (
     FILE,
     FINANCE,
     MANAGER,
-    NOW,
     SALES,
     TODAY,
     USCC,
@@ -53,30 +51,13 @@ from kehu_vetting.testing import (
     Case,
     paper,
     person,
+    recorded,
 )
 
 POLICY = REQUIRED_DOCUMENTS.initial
 SYSTEM = system_actor("vetting", "schedule")
 UNTIL = date(2027, 3, 31)
 DAY = timedelta(days=1)
-
-
-def recorded(fact: Any, at: datetime = NOW) -> RecordedFact[Any]:
-    return RecordedFact(
-        fact=fact,
-        id=new_id(),
-        stream=f"x-{CUSTOMER}",
-        version=1,
-        sequence=1,
-        key=CUSTOMER,
-        service="vetting",
-        actor="x",
-        clause="",
-        correlation=new_id(),
-        causation=None,
-        occurred_at=at,
-        recorded_at=at,
-    )
 
 
 class Trader:

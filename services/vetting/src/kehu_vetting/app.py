@@ -37,7 +37,11 @@ from kehu_vetting.receipts import api as receipts_api
 from kehu_vetting.receipts import inbound as receipts_inbound
 from kehu_vetting.receipts.facts import RECEIPTS
 from kehu_vetting.receipts.views import RECEIPTS_VIEW
+from kehu_vetting.renewals import api as renewals_api
+from kehu_vetting.renewals.facts import RENEWALS
+from kehu_vetting.renewals.views import RENEWALS_VIEW
 from kehu_vetting.settlement_units import api as settlement_units_api
+from kehu_vetting.settlement_units import ending as settlement_units_ending
 from kehu_vetting.settlement_units.facts import SETTLEMENT_UNITS
 from kehu_vetting.settlement_units.views import SETTLEMENT_UNITS_VIEW
 from kehu_vetting.standing import api as standing_api
@@ -89,6 +93,7 @@ service = Service(
             "settlement-units",
             categories=[SETTLEMENT_UNITS],
             views=[SETTLEMENT_UNITS_VIEW],
+            schedules=settlement_units_ending.SCHEDULES,
             router=settlement_units_api.router,
         ),
         Feature(
@@ -123,6 +128,7 @@ service = Service(
             inbound=receipts_inbound.INBOUND,
             router=receipts_api.router,
         ),
+        Feature("renewals", categories=[RENEWALS], views=[RENEWALS_VIEW], router=renewals_api.router),
     ],
 )
 # Last: any fact of the features above may name a file.

@@ -11,10 +11,11 @@ from typing import Any
 from kehu.contracts.customers import CustomerKind, IdentityKind
 from kehu.contracts.vetting import Step
 from kehu.deciding import Actor, Context, Decision, Grant
-from kehu.facts import Fact
+from kehu.facts import Fact, RecordedFact
+from kehu.ids import new_id
 from kehu.testing.papers import small_pdf
 from kehu_vetting.customer_files.facts import CustomerFile
-from kehu_vetting.qualifications import decisions, signing
+from kehu_vetting.qualifications import approving, decisions, signing
 from kehu_vetting.qualifications.decisions import Gathered
 from kehu_vetting.qualifications.facts import ORDER, QUALIFICATIONS, Bundle, Qualification, Signatory
 from kehu_vetting.qualifications.form import (
@@ -27,6 +28,9 @@ from kehu_vetting.qualifications.form import (
     SettlementUnit,
 )
 from kehu_vetting.qualifications.required_documents import POLICY_NAME, REQUIRED_DOCUMENTS
+from kehu_vetting.settlement_units.facts import SETTLEMENT_UNITS, Unit
+from kehu_vetting.standing.facts import STANDINGS, ActivationNoted, AgreementNoted, Standing
+from kehu_vetting.standing.ordering import may_order
 
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 24)
@@ -147,11 +151,10 @@ class Case:
         self.facts += decision.facts
         return list(decision.facts)
 
-    def drafted(self, form: Form | None = None) -> Case:
+    def drafted(self, form: Form | None = None, qualification: str = "q-1") -> Case:
         """With F1 begun."""
-        self.do(
-            decisions.draft_qualification, SALES, decisions.DraftQualification("q-1", CUSTOMER, form or complete_form())
-        )
+        draft = decisions.DraftQualification(qualification, CUSTOMER, form or complete_form())
+        self.do(decisions.draft_qualification, SALES, draft)
         return self
 
     def submitted(self, form: Form | None = None) -> Case:
@@ -178,6 +181,108 @@ class Case:
         """With the customer's name changed in its dossier meanwhile."""
         self.file = replace(self.file, name=name)
         return self
+
+
+OTHER = "9144030071526726XG"
+THIRD = PAYER.model_copy(
+    update={
+        "name": "深圳丙丁供应链有限公司",
+        "identity": OTHER,
+        "documents": (paper("business_licence", number=OTHER, valid_until=date(2027, 6, 30)),),
+    }
+)
+
+
+def third_party_form(payer: SettlementUnit = THIRD, until: date | None = date(2027, 3, 31)) -> Form:
+    """F1 of a customer for whom somebody else pays."""
+    agreement = paper("three_party_agreement", issued_on=date(2026, 11, 20), valid_until=until)
+    return complete_form(settlement_unit=payer, documents=(*DOCUMENTS, agreement))
+
+
+@dataclass
+class Trade:
+    """A customer's standing and one payer, beside the qualification that brings them about."""
+
+    case: Case
+    unit_facts: list[Fact] = field(default_factory=list[Fact])
+    standing_facts: list[Fact] = field(default_factory=list[Fact])
+
+    @property
+    def unit(self) -> Unit:
+        """The payer as it stands."""
+        return SETTLEMENT_UNITS.fold(self.unit_facts)
+
+    @property
+    def standing(self) -> Standing:
+        """How the customer stands."""
+        return STANDINGS.fold(self.standing_facts)
+
+    def context(self, actor: Actor, gathered: Any = None, now: datetime | None = None) -> Context:
+        """What a decision gets to know."""
+        return Context(actor, now or self.case.now, {POLICY_NAME: REQUIRED_DOCUMENTS.initial}, gathered)
+
+    def approve(self, actor: Actor = GENERAL_MANAGER, unit: str = "u-1") -> list[Decision]:
+        """The approval, with what follows for payer and customer."""
+        gathered = Gathered(self.case.file, unit=unit, unit_number="JS000001")
+        command = signing.PassStep(Step.GENERAL_MANAGER, self.case.bundle.digest)
+        states = (self.case.state, self.unit, self.standing)
+        decided = list(approving.approve(command, states, self.context(actor, gathered)))
+        self.case.facts += decided[0].facts
+        self.unit_facts += decided[1].facts
+        self.standing_facts += decided[2].facts
+        return decided
+
+    def activated(self, until: date | None = None) -> Trade:
+        """With the agreement signed, and active by it."""
+        self.standing_facts += [
+            AgreementNoted(
+                customer=CUSTOMER,
+                qualification="q-1",
+                file_digest="a" * 64,
+                signed_on=TODAY,
+                valid_from=TODAY,
+                valid_until=until,
+            ),
+            ActivationNoted(customer=CUSTOMER, qualification="q-1", department=DEPARTMENT, active_since=TODAY),
+        ]
+        return self
+
+    def do(self, decide: Callable[..., Decision], actor: Actor, command: Any = None) -> list[Any]:
+        """A command on how the customer stands."""
+        arguments = [self.standing, self.context(actor, self.case.file)]
+        facts = list(decide(*([] if command is None else [command]), *arguments).facts)
+        self.standing_facts += facts
+        return facts
+
+    def tend(self, decide: Callable[..., Decision], actor: Actor, command: Any = None) -> list[Any]:
+        """A command on the payer."""
+        facts = list(decide(*([] if command is None else [command]), self.unit, self.context(actor)).facts)
+        self.unit_facts += facts
+        return facts
+
+    def bars(self, today: date = TODAY, named: str | None = None) -> set[str]:
+        """Why no new order may be placed on a day."""
+        found = may_order(self.case.file, self.standing, self.unit, REQUIRED_DOCUMENTS.initial, today, named)
+        return {bar.code for bar in found.bars}
+
+
+def recorded(fact: Any, at: datetime = NOW) -> RecordedFact[Any]:
+    """A fact with an envelope of its own, for reactions."""
+    return RecordedFact(
+        fact=fact,
+        id=new_id(),
+        stream=f"x-{CUSTOMER}",
+        version=1,
+        sequence=1,
+        key=CUSTOMER,
+        service="vetting",
+        actor="x",
+        clause="",
+        correlation=new_id(),
+        causation=None,
+        occurred_at=at,
+        recorded_at=at,
+    )
 
 
 def agreement(**other: Any) -> signing.SignAgreement:

@@ -121,6 +121,63 @@ class DocumentRenewalDue(PublishedFact, clause="R3.1.2"):
     since: date
 
 
+class RenewalSubmitted(PublishedFact, clause="R3.1.2"):
+    """Renewed papers of a customer (or of its payer, `unit`) are handed in: vetting, then finance, pass them."""
+
+    renewal: str
+    customer: str
+    department: str
+    documents: tuple[str, ...]
+    unit: str | None = None
+    submitted_by: str
+
+
+class RenewalStepPassed(PublishedFact, clause="R3.1.2"):
+    """Somebody passed renewed papers; with no `next_step` they are in force."""
+
+    renewal: str
+    customer: str
+    department: str
+    step: Step
+    next_step: Step | None
+    signed_by: str
+    on_behalf_of: str | None = None
+
+
+class RenewalReturned(PublishedFact, clause="R3.1.2"):
+    """Renewed papers are given back, with remarks; mended ones are handed in anew."""
+
+    renewal: str
+    customer: str
+    department: str
+    step: Step
+    remarks: str
+    submitted_by: str
+    returned_by: str
+    on_behalf_of: str | None = None
+
+
+class RenewalWithdrawn(PublishedFact, clause="R3.1.2"):
+    """The owner takes renewed papers back before they were passed."""
+
+    renewal: str
+    customer: str
+    withdrawn_by: str
+
+
+class AgreementRenewed(PublishedFact, clause="R3.1.3"):
+    """An active customer's agreement goes on: a new one was signed; nothing that is vetted has changed."""
+
+    customer: str
+    qualification: str | None = None
+    department: str
+    signed_on: date
+    valid_from: date
+    valid_until: date | None
+    file_digest: str
+    recorded_by: str
+
+
 class QualificationSuspended(PublishedFact, clause="R3.1.2"):
     """The customer may place no new orders and increase none: papers have expired, or it was suspended."""
 
@@ -172,6 +229,21 @@ class AgentActivated(PublishedFact, clause="R3.1.3"):
     #: Whether it is one of the agent kinds; others become active customers.
     agent: bool
     activated_on: date
+
+
+class QualificationRenewed(PublishedFact, clause="R3.1.3"):
+    """An active customer was qualified anew: this F1 is in force from its approval on, in place of the former one.
+
+    The customer stays active, and its agreement goes on until it ends *(default)*.
+    """
+
+    customer: str
+    qualification: str
+    previous: str | None
+    department: str
+    #: Whether it is one of the agent kinds now.
+    agent: bool
+    renewed_on: date
 
 
 class CreditIncidentRecorded(PublishedFact, clause="R5.2.A"):

@@ -47,6 +47,7 @@ from kehu_vetting.settlement_units.finding import load_unit, unit_of_identity
 from kehu_vetting.settlement_units.views import number_of
 from kehu_vetting.sight import check_visible, scope
 from kehu_vetting.standing.facts import STANDINGS
+from kehu_vetting.standing.finding import is_staff
 
 router = APIRouter(tags=["qualifications"])
 
@@ -55,8 +56,6 @@ _BLIND_BYTES = 16
 _NEXT_UNIT = "SELECT nextval('settlement_unit_numbers')"
 #: Two approvals that name one new payer: the second one finds the first one's claim.
 _IDENTITY_ATTEMPTS = 3
-# Uses the primary key.
-_STAFF = "SELECT 1 FROM staff WHERE person = $1"
 
 
 class QualificationExists(Refused):
@@ -164,6 +163,8 @@ async def pass_step(qualification: StreamId, body: PassBody, request: Acting) ->
 async def _approve(request: ActingRequest, qualification: str, command: signing.PassStep) -> Answer:
     """The approval, with the payer that it qualifies and links: all or nothing (R3.1.1)."""
     gathered, state = await _gather(request, qualification), await _load(request, qualification)
+    standing, _ = await request.running.commands.load(STANDINGS, state.customer)
+    former = standing.qualification if standing.qualification != qualification else None
     for _ in range(_IDENTITY_ATTEMPTS):
         unit = await unit_of_identity(request, state.form.settlement_unit)
         number = "" if unit else number_of(await request.pool.fetchval(_NEXT_UNIT))
@@ -172,6 +173,7 @@ async def _approve(request: ActingRequest, qualification: str, command: signing.
             Thing(QUALIFICATIONS, qualification),
             Thing(SETTLEMENT_UNITS, gathered.unit, must_exist=False),
             Thing(STANDINGS, state.customer, must_exist=False),
+            *([Thing(QUALIFICATIONS, former)] if former else []),
         ]
         try:
             return await request.handle_together(things, partial(approving.approve, command), gathered=gathered)
@@ -224,7 +226,7 @@ async def sign_agreement(qualification: StreamId, body: AgreementBody, request: 
     command = signing.SignAgreement(
         body.signed_on, body.valid_from, body.valid_until, body.file_digest, body.ours, theirs
     )
-    known = await request.pool.fetchval(_STAFF, body.ours) is not None
+    known = await is_staff(request.pool, body.ours)
     return await request.handle(
         QUALIFICATIONS,
         qualification,

@@ -12,6 +12,7 @@ from kehu.contracts.vetting import (
     AgreementSigned,
     QualificationApproved,
     QualificationRejected,
+    QualificationRenewed,
     QualificationReturned,
     QualificationStepPassed,
     QualificationSubmitted,
@@ -89,6 +90,14 @@ class FindingsNoted(Fact, clause="R3.1.3"):
     on_behalf_of: str | None = None
 
 
+class QualificationSuperseded(Fact, clause="R3.1.3"):
+    """A newer qualification of the same customer is in force."""
+
+    qualification: str
+    customer: str
+    by: str
+
+
 class Signatory(Part):
     """Who signed for the customer."""
 
@@ -115,6 +124,7 @@ class Status(StrEnum):
     APPROVED = "approved"  # the agreement may be signed
     SIGNED = "signed"  # the agreement begins later
     ACTIVE = "active"
+    SUPERSEDED = "superseded"  # a newer one of the same customer is in force
     REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
 
@@ -216,6 +226,10 @@ def evolve(state: Qualification, fact: Fact) -> Qualification:  # noqa: PLR0911 
             return replace(state, bundle=Bundle(fact.bundle, fact.digest, fact.vetted, fact.satisfied, fact.changes))
         case QualificationWithdrawn():
             return replace(state, status=Status.WITHDRAWN, step=None)
+        case QualificationRenewed():
+            return replace(state, status=Status.ACTIVE, step=None)
+        case QualificationSuperseded():
+            return replace(state, status=Status.SUPERSEDED, step=None)
         case SignatoriesNoted():
             return replace(state, ours=fact.ours, theirs=fact.theirs)
         case _:
@@ -274,6 +288,8 @@ QUALIFICATIONS = Category(
         SignoffsVoided,
         FindingsNoted,
         QualificationWithdrawn,
+        QualificationRenewed,
+        QualificationSuperseded,
         SignatoriesNoted,
         QualificationSubmitted,
         QualificationStepPassed,

@@ -246,25 +246,75 @@ def unfit(form: Form, policy: RequiredDocuments) -> tuple[Shortcoming, ...]:
     for field, paper in listed:
         kind = policy.type(paper.type)
         if kind is None:
-            known = ", ".join(one.code for one in policy.types)
-            found.append(
-                Shortcoming(
-                    f"{field}.type",
-                    "unknown-document-type",
-                    f"没有这种证件。可用的有:{known}。",
-                    f"There is no such kind of document. Known: {known}.",
-                )
-            )
-        elif kind.personal_number and paper.number:
-            found.append(
-                Shortcoming(
-                    f"{field}.number",
-                    "personal-number",
-                    f"{kind.zh}的号码是个人信息,请填入 legal_representative.id_number,此处留空。",
-                    f"The number of this {kind.en} is personal: give it as legal_representative.id_number.",
-                )
-            )
+            found.append(_unknown_type(field, policy))
+        elif wrong := _personal_number(field, paper, kind):
+            found.append(wrong)
     return tuple(found)
+
+
+def paper_problems(
+    field: str,
+    paper: Document,
+    customer: VettedCustomer,
+    policy: RequiredDocuments,
+    today: date,
+    asked_since: date | None,
+    files: frozenset[str],
+) -> list[Shortcoming]:
+    """What is wrong with one paper by itself, for papers that are renewed without a whole F1.
+
+    Args:
+        field: where it stands in what was sent.
+        paper: as handed in.
+        customer: whose it is, or the payer in the same shape.
+        policy: the kinds of paper in force.
+        today: in Shanghai.
+        asked_since: account information of an earlier date does not count.
+        files: digests of which there is a file.
+
+    """
+    kind = policy.type(paper.type)
+    if kind is None:
+        return [_unknown_type(field, policy)]
+    found = [one for one in [_personal_number(field, paper, kind)] if one]
+    wrong = _wrong(paper, kind, customer, today) or _outdated(paper, kind, asked_since)
+    if wrong is None and is_over(paper, kind, today):
+        wrong = _expired(paper, kind, today)
+    if wrong:
+        found.append(replace(wrong, field=field))
+    if paper.file_digest not in files:
+        found.append(_no_file(field))
+    return found
+
+
+def _unknown_type(field: str, policy: RequiredDocuments) -> Shortcoming:
+    known = ", ".join(one.code for one in policy.types)
+    return Shortcoming(
+        f"{field}.type",
+        "unknown-document-type",
+        f"没有这种证件。可用的有:{known}。",
+        f"There is no such kind of document. Known: {known}.",
+    )
+
+
+def _personal_number(field: str, paper: Document, kind: DocumentType) -> Shortcoming | None:
+    if not (kind.personal_number and paper.number):
+        return None
+    return Shortcoming(
+        f"{field}.number",
+        "personal-number",
+        f"{kind.zh}的号码是个人信息,请填入 legal_representative.id_number,此处留空。",
+        f"The number of this {kind.en} is personal: give it as legal_representative.id_number.",
+    )
+
+
+def _no_file(field: str) -> Shortcoming:
+    return Shortcoming(
+        f"{field}.file_digest",
+        "file-missing",
+        "没有上传该文件,请先上传(POST /files),再填写其 digest。",
+        "There is no such file: hand it in first (POST /files), then give its digest.",
+    )
 
 
 def _blank_fields(form: Form, policy: RequiredDocuments) -> Iterator[Shortcoming]:
@@ -362,12 +412,7 @@ def _without_file(form: Form, known: Known) -> Iterator[Shortcoming]:
     listed += [(f"settlement_unit.documents.{paper.type}", paper) for paper in (payer.documents if payer else ())]
     for field, paper in listed:
         if known.files is not None and paper.file_digest not in known.files:
-            yield Shortcoming(
-                f"{field}.file_digest",
-                "file-missing",
-                "没有上传该文件,请先上传(POST /files),再填写其 digest。",
-                "There is no such file: hand it in first (POST /files), then give its digest.",
-            )
+            yield _no_file(field)
 
 
 def _misdated(paper: Document, kind: DocumentType, today: date) -> Shortcoming | None:

@@ -13,6 +13,7 @@ from kehu.contracts.vetting import (
     AgreementSigned,
     QualificationApproved,
     QualificationRejected,
+    QualificationRenewed,
     QualificationReturned,
     QualificationStepPassed,
     QualificationSubmitted,
@@ -30,6 +31,7 @@ from kehu_vetting.qualifications.facts import (
     FinanceFactsNoted,
     FormChanged,
     QualificationDrafted,
+    QualificationSuperseded,
     Status,
 )
 from kehu_vetting.sight import Scope
@@ -107,6 +109,15 @@ async def _returned(connection: Connection, recorded: RecordedFact[Qualification
     await connection.execute(_APPROVED_ON, recorded.fact.qualification, None)
 
 
+async def _renewed(connection: Connection, recorded: RecordedFact[QualificationRenewed]) -> None:
+    await _move(connection, recorded, Status.ACTIVE)
+    await connection.execute(_ACTIVATED_ON, recorded.fact.qualification, recorded.fact.renewed_on)
+
+
+async def _superseded(connection: Connection, recorded: RecordedFact[QualificationSuperseded]) -> None:
+    await _move(connection, recorded, Status.SUPERSEDED)
+
+
 async def _rejected(connection: Connection, recorded: RecordedFact[QualificationRejected]) -> None:
     await _move(connection, recorded, Status.REJECTED)
 
@@ -135,6 +146,8 @@ _APPLY: Mapping[type[Fact], Any] = {
     QualificationApproved: _approved,
     QualificationReturned: _returned,
     QualificationRejected: _rejected,
+    QualificationRenewed: _renewed,
+    QualificationSuperseded: _superseded,
     QualificationWithdrawn: _withdrawn,
     AgreementSigned: _signed,
     AgentActivated: _activated,
@@ -183,7 +196,7 @@ async def list_qualifications(
     pool: asyncpg.Pool, shown: Scope, actor: Actor, filters: Filters, after: str | None, limit: int
 ) -> Sequence[asyncpg.Record]:
     """A page of what somebody may see, the latest begun first."""
-    steps = [] if actor.departing else _steps(actor)
+    steps = [] if actor.departing else entitlements(actor)
     return await pool.fetch(
         _LIST,
         after,
@@ -207,7 +220,7 @@ async def last_of_customer(pool: asyncpg.Pool, customer: str) -> str | None:
     return found
 
 
-def _steps(actor: Actor) -> list[tuple[str, str, str]]:
+def entitlements(actor: Actor) -> list[tuple[str, str, str]]:
     """The steps that are theirs to sign, each with its department (empty for any) and for whom they would (B代A)."""
     entitled = [(actor.id, actor.grants, frozenset[str]())]
     entitled += [(mandate.principal, mandate.grants, mandate.steps) for mandate in actor.mandates]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from kehu.contracts.customers import IdentityKind
 from kehu.contracts.trade import SettlementUnitQualified, SettlementUnitRestored, SettlementUnitSuspended
@@ -11,6 +12,7 @@ from kehu.errors import Forbidden, Invalid, Refused
 from kehu.event_store import Claim
 from kehu.facts import Fact
 from kehu_vetting.qualifications.form import Document
+from kehu_vetting.qualifications.requirements import RequiredDocuments, ends, is_over
 from kehu_vetting.settlement_units.facts import (
     CLAIM_SCOPE,
     SETTLEMENT_UNITS,
@@ -19,7 +21,9 @@ from kehu_vetting.settlement_units.facts import (
     UnitBarred,
     UnitDetails,
     UnitDetailsNoted,
+    UnitEndNoted,
     UnitPapersNoted,
+    UnitServed,
 )
 
 BY_HAND = "by_hand"
@@ -37,6 +41,7 @@ class QualifyUnit:
         identity: by which it is one unit.
         details: bank and invoicing block.
         papers: its own.
+        customer: for whom it pays from now on.
 
     """
 
@@ -47,6 +52,7 @@ class QualifyUnit:
     identity: str
     details: UnitDetails
     papers: tuple[Document, ...]
+    customer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ def identity_claim(identity_kind: IdentityKind, identity: str) -> str:
     return f"{identity_kind.value}/{identity}"
 
 
-def qualify_unit(command: QualifyUnit, state: Unit, context: Context) -> Decision:
+def qualify_unit(command: QualifyUnit, state: Unit, policy: RequiredDocuments, context: Context) -> Decision:
     """Qualify a payer, or note what is new of one; whoever passes F1 does (`qualifications.approving`)."""
     facts: list[Fact] = []
     if (state.name, state.identity) != (command.name, command.identity):
@@ -76,18 +82,29 @@ def qualify_unit(command: QualifyUnit, state: Unit, context: Context) -> Decisio
         )
     if state.details != command.details:
         facts.append(UnitDetailsNoted(unit=command.unit, details=command.details, noted_by=context.actor.id))
-    facts += take_papers(command.unit, command.papers, state, context)
+    facts += take_papers(command.unit, command.papers, state, policy, context)
+    if command.customer not in state.customers:
+        facts.append(UnitServed(unit=command.unit, served=command.customer))
     value = identity_claim(command.identity_kind, command.identity)
     return Decision(facts, [Claim(CLAIM_SCOPE, value, SETTLEMENT_UNITS.stream(command.unit))])
 
 
-def take_papers(unit: str, papers: tuple[Document, ...], state: Unit, context: Context) -> list[Fact]:
+def take_papers(
+    unit: str, papers: tuple[Document, ...], state: Unit, policy: RequiredDocuments, context: Context
+) -> list[Fact]:
     """Note passed papers of a payer; a renewed one lifts the bar that its predecessor's expiry was (R3.1.2)."""
     fresh = tuple(paper for paper in papers if state.papers.get(paper.type) != paper)
     if not fresh:
         return []
     facts: list[Fact] = [UnitPapersNoted(unit=unit, papers=fresh, noted_by=context.actor.id)]
-    lifted = [cause for paper in fresh if (cause := f"document:{paper.type}") in state.bars]
+    for paper in fresh:
+        last_day = ends(paper, policy.type(paper.type))
+        former = state.ends.get(paper.type)
+        if last_day != (former.last_day if former else None):
+            tell_on = last_day - timedelta(days=policy.told_days_before) if last_day else None
+            facts.append(UnitEndNoted(unit=unit, document=paper.type, last_day=last_day, tell_on=tell_on))
+    good = [paper for paper in fresh if not is_over(paper, policy.type(paper.type), context.today)]
+    lifted = [cause for paper in good if (cause := f"document:{paper.type}") in state.bars]
     facts += [UnitBarLifted(unit=unit, cause=cause, lifted_by=context.actor.id) for cause in lifted]
     if lifted and not set(state.bars) - set(lifted):
         facts.append(SettlementUnitRestored(unit=unit))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from types import MappingProxyType
 
 from kehu.contracts.trade import SettlementUnitQualified, SettlementUnitRestored, SettlementUnitSuspended
@@ -56,6 +57,42 @@ class UnitBarLifted(Fact, clause="R3.1.1"):
     lifted_by: str
 
 
+class UnitEndNoted(Fact, clause="R3.1.1"):
+    """When a paper of the payer ends (None: no longer), and the day on which that is told ahead."""
+
+    unit: str
+    document: str
+    last_day: date | None
+    tell_on: date | None
+
+
+class UnitServed(Fact, clause="R3.1.1"):
+    """The payer pays for a customer from now on, or (`ended`) no longer: who is told of its papers."""
+
+    unit: str
+    served: str
+    ended: bool = False
+
+
+class UnitPaperEnding(Fact, clause="R3.1.1"):
+    """A paper of the payer ends; told of every customer that it pays for."""
+
+    unit: str
+    document: str
+    valid_until: date
+    last_day: bool
+    suspends: bool
+    customers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitEnd:
+    """The last day of a paper, and the day on which that is told ahead."""
+
+    last_day: date
+    tell_on: date
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """A payer as it stands; `papers` by their kind, `bars` by their cause with the reason."""
@@ -68,6 +105,9 @@ class Unit:
     details: UnitDetails | None = None
     papers: Mapping[str, Document] = field(default_factory=lambda: MappingProxyType({}))
     bars: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    customers: frozenset[str] = frozenset()
+    ends: Mapping[str, UnitEnd] = field(default_factory=lambda: MappingProxyType({}))
+    told: frozenset[tuple[str, date, bool]] = frozenset()
 
 
 def evolve(state: Unit, fact: Fact) -> Unit:
@@ -86,6 +126,22 @@ def evolve(state: Unit, fact: Fact) -> Unit:
             return replace(state, details=fact.details)
         case UnitPapersNoted():
             return replace(state, papers=with_papers(state.papers, fact.papers))
+        case UnitServed():
+            one = frozenset({fact.served})
+            return replace(state, customers=state.customers - one if fact.ended else state.customers | one)
+        case _:
+            return _evolve_bars(state, fact)
+
+
+def _evolve_bars(state: Unit, fact: Fact) -> Unit:
+    match fact:
+        case UnitEndNoted():
+            ends = {document: end for document, end in state.ends.items() if document != fact.document}
+            if fact.last_day and fact.tell_on:
+                ends[fact.document] = UnitEnd(fact.last_day, fact.tell_on)
+            return replace(state, ends=MappingProxyType(ends))
+        case UnitPaperEnding():
+            return replace(state, told=state.told | {(fact.document, fact.valid_until, fact.last_day)})
         case UnitBarred():
             return replace(state, bars=MappingProxyType({**state.bars, fact.cause: fact.reason}))
         case UnitBarLifted():
@@ -110,6 +166,9 @@ SETTLEMENT_UNITS = Category(
         UnitPapersNoted,
         UnitBarred,
         UnitBarLifted,
+        UnitEndNoted,
+        UnitServed,
+        UnitPaperEnding,
     ),
     initial=Unit(),
     evolve=evolve,

@@ -9,16 +9,22 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from kehu.commands import Thing
+from kehu.files import FileStore
 from kehu.http import Acting, Answer, Editing, StreamId
+from kehu.ids import new_id
 from kehu_vetting.bodies import Body, Code, Text
 from kehu_vetting.customer_files.finding import find_customer, load_file
+from kehu_vetting.qualifications.bodies import AgreementBody
 from kehu_vetting.qualifications.decisions import policy_of
+from kehu_vetting.qualifications.facts import Signatory
 from kehu_vetting.qualifications.requirements import ends, is_outdated, is_over
+from kehu_vetting.settlement_units.facts import SETTLEMENT_UNITS
 from kehu_vetting.settlement_units.finding import find_unit, load_unit
 from kehu_vetting.sight import check_visible
 from kehu_vetting.standing import decisions
 from kehu_vetting.standing.facts import STANDINGS
-from kehu_vetting.standing.finding import load_basis
+from kehu_vetting.standing.finding import is_staff, load_basis
 from kehu_vetting.standing.ordering import may_order
 
 router = APIRouter(tags=["standing"])
@@ -165,6 +171,22 @@ async def show_standing(
     )
 
 
+@router.post("/customers/{customer}/agreements")
+async def renew_agreement(customer: StreamId, body: AgreementBody, request: Editing) -> Answer:
+    """Record an active customer's next agreement: the owner, the department's manager or the office does (R3.1.3)."""
+    customer = await find_customer(request, customer)
+    theirs = Signatory(person=str(new_id()), name=body.theirs.name, title=body.theirs.title or "")
+    command = decisions.RenewAgreement(
+        body.signed_on, body.valid_from, body.valid_until, body.file_digest, body.ours, theirs
+    )
+    gathered = decisions.Gathered(
+        await load_file(request, customer),
+        await FileStore(request.running).known([body.file_digest]),
+        await is_staff(request.pool, body.ours),
+    )
+    return await request.handle(STANDINGS, customer, partial(decisions.renew_agreement, command), gathered=gathered)
+
+
 @router.post("/customers/{customer}/suspend")
 async def suspend_customer(customer: StreamId, body: SuspendBody, request: Editing) -> Answer:
     """Bar new orders and increases by hand; paid batches still ship (R3.2.1). The manager or finance does."""
@@ -208,9 +230,8 @@ async def unlink_payer(customer: StreamId, unit: StreamId, body: UnlinkBody, req
     """End a link; orders that name the payer keep it. The department's manager or finance does."""
     customer, unit = await find_customer(request, customer), await find_unit(request, unit)
     command = decisions.UnlinkPayer(unit, body.reason)
-    return await request.handle(
-        STANDINGS,
-        customer,
+    return await request.handle_together(
+        [Thing(STANDINGS, customer), Thing(SETTLEMENT_UNITS, unit, must_exist=False)],
         partial(decisions.unlink_payer, command),
         gathered=await load_file(request, customer),
     )

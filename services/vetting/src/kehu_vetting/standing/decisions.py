@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 from kehu.contracts.trade import SettlementUnitLinked, SettlementUnitUnlinked
-from kehu.contracts.vetting import QualificationRestored, QualificationSuspended
+from kehu.contracts.vetting import AgreementRenewed, QualificationRestored, QualificationSuspended
 from kehu.deciding import Actor, Context, Decision
 from kehu.errors import Forbidden, Invalid, NotFound, Refused
 from kehu.facts import Fact
 from kehu_vetting.customer_files.facts import CustomerFile
+from kehu_vetting.qualifications.chain import refuse_departing
+from kehu_vetting.qualifications.facts import Signatory
 from kehu_vetting.qualifications.form import Document, VettedCustomer
-from kehu_vetting.qualifications.required_documents import THREE_PARTY_AGREEMENT
+from kehu_vetting.qualifications.required_documents import POLICY_NAME, THREE_PARTY_AGREEMENT
 from kehu_vetting.qualifications.requirements import RequiredDocuments, expired
 from kehu_vetting.qualifications.requirements import ends as ends_on
-from kehu_vetting.standing.facts import BarLifted, CustomerBarred, EndNoted, PapersTaken, Standing
+from kehu_vetting.settlement_units.facts import UnitServed
+from kehu_vetting.standing.facts import (
+    STANDINGS,
+    AgreementNoted,
+    BarLifted,
+    CustomerBarred,
+    EndNoted,
+    PapersTaken,
+    Standing,
+)
 
 #: The cause of a bar that people raised.
 BY_HAND = "by_hand"
@@ -52,6 +63,27 @@ class UnlinkPayer:
 
     unit: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenewAgreement:
+    """The customer's agreement goes on: a new one was signed."""
+
+    signed_on: date
+    valid_from: date
+    valid_until: date | None
+    file_digest: str
+    ours: str
+    theirs: Signatory
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What is looked up before an agreement's renewal: the customer, the files there are, whether ours is staff."""
+
+    file: CustomerFile
+    files: frozenset[str] = frozenset()
+    signatory_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +202,121 @@ def choose_default(unit: str, state: Standing, context: Context) -> Decision:
     )
 
 
-def unlink_payer(command: UnlinkPayer, state: Standing, context: Context) -> Decision:
-    """End a link; orders that name the payer keep it. The manager or finance does, with a reason."""
+def unlink_payer(command: UnlinkPayer, states: Sequence[Any], context: Context) -> Sequence[Decision]:
+    """End a link; orders that name the payer keep it. The manager or finance does, with a reason.
+
+    Args:
+        command: which payer, and why.
+        states: how the customer stands, the payer.
+        context: who, when.
+
+    Returns:
+        A decision for each of the two.
+
+    """
+    state: Standing = states[0]
     file = _known(context.gathered)
     _check_may_tend(context.actor, file, owner=False)
     _payer(command.unit, state)
     if not command.reason.strip():
         raise Invalid("解除须写明原因。", "Ending a link takes a reason.", clause="R3.1.1", code="reason-missing")
-    return Decision([SettlementUnitUnlinked(unit=command.unit, customer=state.customer, reason=command.reason.strip())])
+    unlinked = [
+        SettlementUnitUnlinked(unit=command.unit, customer=state.customer, reason=command.reason.strip()),
+        EndNoted(customer=state.customer, what=f"payer:{command.unit}", last_day=None, tell_on=None),
+    ]
+    return [Decision(unlinked), Decision([UnitServed(unit=command.unit, served=state.customer, ended=True)])]
+
+
+def agree(noted: AgreementNoted, state: Standing, context: Context) -> list[Fact]:
+    """An agreement and what it plans: its end is told, and where it covers today the former one's end bars no more."""
+    after = STANDINGS.evolve(state, noted)
+    last = after.agreement_end(context.today)
+    ends = note_end(state, noted.customer, AGREEMENT, last.valid_until if last else None, context.policies[POLICY_NAME])
+    covered = any(one.covers(context.today) for one in after.agreements)
+    lifted = lift([AGREEMENT], state, state.department, context) if covered else []
+    return [noted, *ends, *lifted]
+
+
+def renew_agreement(command: RenewAgreement, state: Standing, context: Context) -> Decision:
+    """Record an active customer's next agreement; nothing vetted has changed, so the chain is not gone through again.
+
+    *(default)*: the owner, the department's manager or the general manager's office records it, as with the first one.
+    """
+    gathered: Gathered = context.gathered
+    file = _known(gathered.file)
+    _check_may_record(context.actor, file)
+    if state.active_since is None:
+        raise Refused(
+            "该客户尚未成为代理商或有效客户:首份协议随资质审核登记。",
+            "This customer is not active: its first agreement is recorded with its qualification.",
+            clause="R3.1.3",
+            code="not-active",
+        )
+    _check_dates(command, context.today)
+    if command.file_digest not in gathered.files:
+        raise Invalid(
+            "没有上传该协议文件,请先上传(POST /files),再填写其 digest。",
+            "There is no such file of the agreement: hand it in first (POST /files), then give its digest.",
+            clause="R3.1.3",
+            code="file-missing",
+        )
+    if not gathered.signatory_known:
+        raise Invalid(
+            "我方签署人不在员工名册中,请核对。",
+            "Whoever signed for us is not on the staff: correct the id.",
+            clause="R3.1.3",
+            code="signatory-unknown",
+        )
+    renewed = AgreementRenewed(
+        customer=state.customer,
+        qualification=state.qualification,
+        department=file.department,
+        signed_on=command.signed_on,
+        valid_from=command.valid_from,
+        valid_until=command.valid_until,
+        file_digest=command.file_digest,
+        recorded_by=context.actor.id,
+    )
+    noted = AgreementNoted(
+        customer=state.customer,
+        qualification=state.qualification,
+        file_digest=command.file_digest,
+        signed_on=command.signed_on,
+        valid_from=command.valid_from,
+        valid_until=command.valid_until,
+        ours=command.ours,
+        theirs=command.theirs,
+    )
+    return Decision([renewed, *agree(noted, state, context)])
+
+
+def _check_may_record(actor: Actor, file: CustomerFile) -> None:
+    refuse_departing(actor)
+    owns = actor.id == file.owner and actor.has("salesperson", department=file.department)
+    if not owns and not actor.has("dept_manager", "gm_office", department=file.department):
+        raise Forbidden(
+            "协议由该客户的负责营销员、部门经理或总经理办公室登记。",
+            "The agreement is recorded by the customer's salesperson, the department manager or the office.",
+            clause="R3.1.3",
+            code="role-required",
+        )
+
+
+def _check_dates(command: RenewAgreement, today: date) -> None:
+    if command.signed_on > today:
+        raise Invalid(
+            f"签订日期 {command.signed_on} 晚于今天,请核对。",
+            f"It was signed on {command.signed_on}, after today: correct the date.",
+            clause="R3.1.3",
+            code="agreement-date",
+        )
+    if command.valid_until is not None and command.valid_until < max(command.valid_from, today):
+        raise Invalid(
+            "协议有效期止应不早于有效期起,且不早于今天。",
+            "The agreement ends on or after its first day, and not before today.",
+            clause="R3.1.3",
+            code="agreement-validity",
+        )
 
 
 def suspend_customer(command: SuspendCustomer, state: Standing, context: Context) -> Decision:
@@ -259,13 +398,7 @@ def _known(gathered: Any) -> CustomerFile:
 
 
 def _check_may_tend(actor: Actor, file: CustomerFile, *, owner: bool) -> None:
-    if actor.departing:
-        raise Forbidden(
-            "离职手续办理期间不能办理资质与信用事项,请由接手人或部门经理办理。",
-            "Whoever is leaving does nothing in vetting any more: the successor or the manager does it.",
-            clause="R4.6",
-            code="departing",
-        )
+    refuse_departing(actor)
     owns = owner and actor.id == file.owner and actor.has("salesperson", department=file.department)
     if not owns and not actor.has("dept_manager", "finance", department=file.department):
         raise Forbidden(

@@ -8,9 +8,16 @@ from datetime import date
 from types import MappingProxyType
 
 from kehu.contracts.trade import SettlementUnitLinked, SettlementUnitUnlinked
-from kehu.contracts.vetting import DocumentExpiring, DocumentRenewalDue, QualificationRestored, QualificationSuspended
+from kehu.contracts.vetting import (
+    AgreementRenewed,
+    DocumentExpiring,
+    DocumentRenewalDue,
+    QualificationRestored,
+    QualificationSuspended,
+)
 from kehu.deciding import Category
 from kehu.facts import Fact
+from kehu_vetting.qualifications.facts import Signatory
 from kehu_vetting.qualifications.form import Document, VettedCustomer
 from kehu_vetting.qualifications.required_documents import THREE_PARTY_AGREEMENT
 from kehu_vetting.settlement_units.facts import with_papers
@@ -49,6 +56,9 @@ class AgreementNoted(Fact, clause="R3.1.3"):
     signed_on: date
     valid_from: date
     valid_until: date | None
+    #: Who signed it, where it was renewed; of the first one the qualification tells.
+    ours: str = ""
+    theirs: Signatory | None = None
 
 
 class EndNoted(Fact, clause="R3.1.2"):
@@ -265,6 +275,7 @@ STANDINGS = Category(
         QualificationRestored,
         DocumentExpiring,
         DocumentRenewalDue,
+        AgreementRenewed,
     ),
     initial=Standing(),
     evolve=evolve,

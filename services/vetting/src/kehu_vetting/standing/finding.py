@@ -6,12 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
+
 from kehu.commands import Thing
 from kehu.http import ActingRequest
 from kehu_vetting.customer_files.facts import CUSTOMER_FILES, CustomerFile
 from kehu_vetting.settlement_units.facts import SETTLEMENT_UNITS, Unit
 from kehu_vetting.settlement_units.finding import find_unit
 from kehu_vetting.standing.facts import STANDINGS, Standing
+
+# Uses the primary key.
+_STAFF = "SELECT 1 FROM staff WHERE person = $1"
+
+
+async def is_staff(pool: asyncpg.Pool, person: str) -> bool:
+    """Whether somebody is on the staff, as far as this service's view has come."""
+    return await pool.fetchval(_STAFF, person) is not None
 
 
 @dataclass(frozen=True, slots=True)

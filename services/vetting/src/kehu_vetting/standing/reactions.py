@@ -5,14 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from kehu.contracts.customers import CustomerTakenOver
-from kehu.contracts.vetting import AgentActivated, AgreementSigned, DocumentRenewalDue, QualificationSubmitted
+from kehu.contracts.vetting import (
+    AgentActivated,
+    AgreementSigned,
+    DocumentExpiring,
+    DocumentRenewalDue,
+    QualificationSubmitted,
+)
 from kehu.deciding import Context, Decision
 from kehu.facts import Fact, RecordedFact
 from kehu.service import Reaction
 from kehu_vetting.customer_files.facts import CustomerNoted
 from kehu_vetting.qualifications.required_documents import POLICY_NAME
 from kehu_vetting.qualifications.requirements import RequiredDocuments, is_outdated
-from kehu_vetting.standing.decisions import AGREEMENT, lift, note_end, suspended
+from kehu_vetting.settlement_units.facts import UnitPaperEnding
+from kehu_vetting.standing.decisions import agree, suspended
 from kehu_vetting.standing.facts import (
     STANDINGS,
     ActivationNoted,
@@ -21,6 +28,7 @@ from kehu_vetting.standing.facts import (
     ReviewDoubted,
     ReviewNoted,
     Standing,
+    what_ends,
 )
 
 REGISTRY = "customer-registry"
@@ -55,16 +63,6 @@ def note_agreement(recorded: RecordedFact[AgreementSigned], state: Standing, con
         valid_until=fact.valid_until,
     )
     return Decision(agree(noted, state, context))
-
-
-def agree(noted: AgreementNoted, state: Standing, context: Context) -> list[Fact]:
-    """An agreement and what it plans: its end is told, and where it covers today the former one's end bars no more."""
-    after = STANDINGS.evolve(state, noted)
-    last = after.agreement_end(context.today)
-    ends = note_end(state, noted.customer, AGREEMENT, last.valid_until if last else None, _policy(context))
-    covered = any(one.covers(context.today) for one in after.agreements)
-    lifted = lift([AGREEMENT], state, state.department, context) if covered else []
-    return [noted, *ends, *lifted]
 
 
 def note_taken_over(recorded: RecordedFact[CustomerTakenOver], state: Standing, context: Context) -> Decision:
@@ -136,6 +134,26 @@ def note_review(recorded: RecordedFact[QualificationSubmitted], state: Standing,
     return Decision(facts)
 
 
+def tell_of_payer(recorded: RecordedFact[UnitPaperEnding], state: Standing, context: Context) -> Decision:
+    """A paper of a payer of this customer ends: its owner is told, as of the customer's own (R3.1.1)."""
+    del context
+    fact = recorded.fact
+    if fact.unit not in state.payers:
+        return Decision()
+    told = DocumentExpiring(
+        customer=state.customer,
+        qualification=state.qualification,
+        unit=fact.unit,
+        department=state.department,
+        owner=state.owner,
+        document=fact.document,
+        valid_until=fact.valid_until,
+        last_day=fact.last_day,
+        suspends=fact.suspends,
+    )
+    return Decision() if (what_ends(told), told.valid_until, told.last_day) in state.told else Decision([told])
+
+
 def _policy(context: Context) -> RequiredDocuments:
     policy: RequiredDocuments = context.policies[POLICY_NAME]
     return policy
@@ -145,10 +163,15 @@ def _customer(recorded: RecordedFact[Any]) -> tuple[str]:
     return (recorded.fact.customer,)
 
 
+def _customers(recorded: RecordedFact[UnitPaperEnding]) -> tuple[str, ...]:
+    return recorded.fact.customers
+
+
 REACTIONS = (
     Reaction("note-file", CustomerNoted, VETTING, STANDINGS, _customer, note_file),
     Reaction("note-review", QualificationSubmitted, VETTING, STANDINGS, _customer, note_review),
     Reaction("note-activation", AgentActivated, VETTING, STANDINGS, _customer, note_activation),
     Reaction("note-agreement", AgreementSigned, VETTING, STANDINGS, _customer, note_agreement),
+    Reaction("tell-of-payer", UnitPaperEnding, VETTING, STANDINGS, _customers, tell_of_payer),
     Reaction("note-taken-over", CustomerTakenOver, REGISTRY, STANDINGS, _customer, note_taken_over),
 )

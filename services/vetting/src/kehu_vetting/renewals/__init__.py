@@ -1,0 +1,1 @@
+"""Renewals: the short path of papers that end, passed by vetting and finance without the whole chain (R3.1.2)."""
