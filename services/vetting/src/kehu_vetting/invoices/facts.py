@@ -21,6 +21,7 @@ from kehu.contracts.trade import (
 from kehu.deciding import Category
 from kehu.facts import Fact
 from kehu.money import Fen
+from kehu.standing_in import Signature
 from kehu_vetting.invoices.amounts import Amounts, Goods, by_goods, total
 
 #: The two who jointly pass a request.
@@ -125,20 +126,6 @@ OPEN = frozenset({RequestStatus.IN_REVIEW, RequestStatus.RETURNED, RequestStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Review:
-    """One of the two has passed it, perhaps for somebody else (委托)."""
-
-    side: Side
-    reviewed_by: str
-    on_behalf_of: str | None = None
-
-    @property
-    def people(self) -> frozenset[str]:
-        """Who is barred from everything else here: the delegate and whom they stand in for alike."""
-        return frozenset({self.reviewed_by, *((self.on_behalf_of,) if self.on_behalf_of else ())})
-
-
-@dataclass(frozen=True, slots=True)
 class InvoiceRequest:
     """A request as it stands.
 
@@ -161,7 +148,7 @@ class InvoiceRequest:
     unit_version: int = 0
     applicant: str = ""
     applicants: frozenset[str] = frozenset()
-    reviews: Mapping[Side, Review] = field(default_factory=lambda: MappingProxyType({}))
+    reviews: Mapping[Side, Signature] = field(default_factory=lambda: MappingProxyType({}))
     reviewed: frozenset[tuple[Side, str]] = frozenset()
     passed_on: date | None = None
     lapses_on: date | None = None
@@ -221,7 +208,7 @@ def evolve(state: InvoiceRequest, fact: Fact) -> InvoiceRequest:  # noqa: PLR091
 
 
 def _reviewed(state: InvoiceRequest, fact: InvoiceRequestReviewed) -> InvoiceRequest:
-    review = Review(fact.side, fact.reviewed_by, fact.on_behalf_of)
+    review = Signature(fact.reviewed_by, fact.on_behalf_of)
     return replace(
         state,
         status=RequestStatus.PASSED if fact.both else state.status,

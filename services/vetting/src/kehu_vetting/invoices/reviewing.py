@@ -54,7 +54,7 @@ def pass_request(command: PassRequest, state: InvoiceRequest, order: OrderAccoun
     """Pass a side; with the second one it may be issued, for so many days as policy data says."""
     gathered: Gathered = context.gathered
     file = known_file(gathered, order)
-    principal = check_reviewer(command.side, context.actor, file, state)
+    signature = check_reviewer(command.side, context.actor, file, state)
     _check_in_review(command.side, state)
     if command.digest != state.digest:
         raise Refused(
@@ -85,8 +85,8 @@ def pass_request(command: PassRequest, state: InvoiceRequest, order: OrderAccoun
             customer=state.customer,
             department=file.department,
             side=command.side,
-            reviewed_by=context.actor.id,
-            on_behalf_of=principal,
+            reviewed_by=signature.signed_by,
+            on_behalf_of=signature.on_behalf_of,
             both=both,
             lapses_on=context.today + timedelta(days=invoicing(context).request_days) if both else None,
             passed_on=context.today if both else None,

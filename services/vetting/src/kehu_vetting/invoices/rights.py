@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from kehu.contracts.staff import Role
+from kehu.contracts.staff import DelegableStep, Role
 from kehu.deciding import Actor
 from kehu.errors import Forbidden
+from kehu.standing_in import Signature, first_free, signatures
 from kehu_vetting.customer_files.facts import CustomerFile
 from kehu_vetting.invoices.facts import InvoiceRequest, Side
 
@@ -12,6 +13,11 @@ from kehu_vetting.invoices.facts import InvoiceRequest, Side
 ROLES: dict[Side, tuple[str, ...]] = {
     "marketing": (Role.VETTER, Role.DEPT_MANAGER),
     "finance": (Role.FINANCE,),
+}
+#: What a delegation names that is for a side (委托).
+STEPS: dict[Side, DelegableStep] = {
+    "marketing": DelegableStep.INVOICE_MARKETING,
+    "finance": DelegableStep.INVOICE_FINANCE,
 }
 NAMES: dict[Side, tuple[str, str]] = {
     "marketing": ("营销部审核", "marketing's review"),
@@ -23,11 +29,6 @@ class SeparationOfDuties(Forbidden):
     """Somebody would hold two of applicant, reviewers and issuer of one request."""
 
     code = "separation-of-duties"
-
-
-def step_of(side: Side) -> str:
-    """What a delegation names that is for this side (委托)."""
-    return f"invoice:{side}"
 
 
 def refuse_departing(actor: Actor) -> None:
@@ -70,8 +71,8 @@ def check_applicant(actor: Actor, file: CustomerFile, state: InvoiceRequest) -> 
         )
 
 
-def check_reviewer(side: Side, actor: Actor, file: CustomerFile, state: InvoiceRequest) -> str | None:
-    """Refuse whoever has no right to pass (or give back, or refuse) a side; else for whom they stand in, if they do.
+def check_reviewer(side: Side, actor: Actor, file: CustomerFile, state: InvoiceRequest) -> Signature:
+    """Refuse whoever has no right to pass (or give back, or refuse) a side; else as whom they do it.
 
     A delegate and the one they stand in for are barred alike.
 
@@ -81,12 +82,9 @@ def check_reviewer(side: Side, actor: Actor, file: CustomerFile, state: InvoiceR
 
     """
     refuse_departing(actor)
-    if actor.has(*ROLES[side], department=file.department):
-        _check_separate(side, frozenset({actor.id}), state)
-        return None
-    principals = actor.principals(step_of(side), *ROLES[side], department=file.department)
     zh, en = NAMES[side]
-    if not principals:
+    found = signatures(actor, STEPS[side], *ROLES[side], department=file.department)
+    if not found:
         raise Forbidden(
             f"“{zh}”须由{'本部门的内勤或部门经理' if side == 'marketing' else '财务部'}办理,您没有这一岗位或委托。",
             f"For {en} one must be {' or '.join(ROLES[side])} for the customer's department, or stand in for one.",
@@ -95,10 +93,17 @@ def check_reviewer(side: Side, actor: Actor, file: CustomerFile, state: InvoiceR
             roles=list(ROLES[side]),
             department=file.department,
         )
-    free = [one for one in principals if _separate(side, frozenset({actor.id, one}), state)]
-    principal = (free or principals)[0]
-    _check_separate(side, frozenset({actor.id, principal}), state)
-    return principal
+    others = {person for one, person in state.reviewed if one != side}
+    signature = first_free(found, state.applicants | others)
+    if signature is None:
+        raise SeparationOfDuties(
+            f"您(或您所代理的人)是申请人,或已办理另一方审核,不能办理“{zh}”,岗位变动后也一样。请由他人办理。",
+            f"You, or whom you stand in for, wrote this request or passed its other side, so {en} is not yours, also "
+            "in another role. Somebody else has to do it.",
+            clause="R3.2.3",
+            side=side,
+        )
+    return signature
 
 
 def check_finance(actor: Actor, file: CustomerFile) -> None:
@@ -133,21 +138,4 @@ def check_issuer(actor: Actor, file: CustomerFile, state: InvoiceRequest) -> Non
             "您是这份开票申请的申请人或审核人(或其委托人),不能开具发票。请由财务部其他人开具。",
             "You wrote or reviewed this request, or somebody did so for you: another person of finance issues it.",
             clause="R3.2.3",
-        )
-
-
-def _separate(side: Side, people: frozenset[str], state: InvoiceRequest) -> bool:
-    others = {person for one, person in state.reviewed if one != side}
-    return not people & state.applicants and not people & others
-
-
-def _check_separate(side: Side, people: frozenset[str], state: InvoiceRequest) -> None:
-    if not _separate(side, people, state):
-        zh, en = NAMES[side]
-        raise SeparationOfDuties(
-            f"您(或您所代理的人)是申请人,或已办理另一方审核,不能办理“{zh}”,岗位变动后也一样。请由他人办理。",
-            f"You, or whom you stand in for, wrote this request or passed its other side, so {en} is not yours, also "
-            "in another role. Somebody else has to do it.",
-            clause="R3.2.3",
-            side=side,
         )
