@@ -25,7 +25,6 @@ from kehu.deciding import Category
 from kehu.facts import Fact
 from kehu.money import Fen
 from kehu_vetting.invoices.amounts import Amounts, Goods, by_goods
-from kehu_vetting.invoices.facts import Buyer
 from kehu_vetting.invoices.orders import OrderAccount
 
 #: Which order's account holds an invoice; the claim's value is the invoice.
@@ -76,17 +75,13 @@ class OrderFollowed(Fact, clause="R3.2.3"):
 
 
 class BasisMoved(Fact, clause="R3.2.3"):
-    """What requests rest on has changed, with version `version` of the order, or of the settlement unit (`buyer`).
-
-    `receipt`: only those that refer to it; `buyer`: only those that name the buyer otherwise.
-    """
+    """What requests rest on has changed, with version `version` of the order; `receipt`: for those that refer to it."""
 
     customer: str
     requests: tuple[str, ...]
-    because: Literal["order", "receipts", "buyer"]
+    because: Literal["order", "receipts"]
     version: int
     receipt: str | None = None
-    buyer: Buyer | None = None
 
 
 class InvoiceStatus(StrEnum):

@@ -98,6 +98,16 @@ class CreditLookedAt(Fact, clause="R3.0"):
     looked_by: str
 
 
+class PayerMoved(Fact, clause="R3.2.3"):
+    """A settlement unit reads otherwise since its version `version`: open requests may name a buyer that it is not."""
+
+    unit: str
+    requests: tuple[str, ...]
+    version: int
+    #: By the names of `Buyer`; what is not said has not changed.
+    buyer: dict[str, str]
+
+
 class RequestServed(Fact, clause="R3.2.3"):
     """An invoice was issued on the request, for all of it or a part; `complete`: nothing is left of it."""
 
@@ -222,6 +232,9 @@ def _reviewed(state: InvoiceRequest, fact: InvoiceRequestReviewed) -> InvoiceReq
 def _without_reviews(state: InvoiceRequest, status: RequestStatus) -> InvoiceRequest:
     return replace(state, status=status, reviews=MappingProxyType({}), passed_on=None, lapses_on=None)
 
+
+#: One stream per settlement unit, for what its changes do to requests.
+INVOICE_PAYERS: Category[None] = Category("invoice_payer", (PayerMoved,), None, lambda state, _: state)
 
 INVOICE_REQUESTS = Category(
     name="invoice_request",

@@ -1,4 +1,4 @@
-"""What orders, receipts and goods make invoices do: requests lapse, red letters fall due and are covered (R3.2.3)."""
+"""What orders, receipts, goods and payers make invoices do: requests lapse, red letters fall due (R3.2.3)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from kehu.contracts.trade import (
     OrderAmended,
     OrderCancelled,
     ReceiptAllocated,
+    SettlementUnitQualified,
 )
 from kehu.deciding import Context, Decision
+from kehu.event_store import Connection
 from kehu.facts import Fact, RecordedFact
 from kehu.service import Reaction
 from kehu_vetting.invoices.accounts import (
@@ -22,10 +24,12 @@ from kehu_vetting.invoices.accounts import (
     OrderMoved,
     RequestSettled,
 )
-from kehu_vetting.invoices.facts import INVOICE_REQUESTS, InvoiceRequest
+from kehu_vetting.invoices.facts import INVOICE_PAYERS, INVOICE_REQUESTS, InvoiceRequest, PayerMoved
 from kehu_vetting.invoices.issuing import told
+from kehu_vetting.invoices.lists import OPEN_OF_UNIT
 from kehu_vetting.invoices.policy import invoicing
-from kehu_vetting.invoices.reviewing import basis_moved
+from kehu_vetting.invoices.reviewing import basis_moved, payer_moved
+from kehu_vetting.settlement_units.facts import UnitDetailsNoted
 
 SERVICE = "vetting"
 
@@ -66,6 +70,37 @@ def request_closed(recorded: RecordedFact[InvoiceRequestClosed], state: InvoiceA
     return Decision([RequestSettled(order=fact.order, customer=fact.customer, request=fact.request)])
 
 
+async def open_requests(connection: Connection, recorded: RecordedFact[Any]) -> tuple[str, ...]:
+    """The open requests that rest on a payer, as far as the list has come; whoever passes or issues looks again."""
+    return tuple(row["request"] for row in await connection.fetch(OPEN_OF_UNIT, recorded.fact.unit))
+
+
+def payer_renamed(recorded: RecordedFact[SettlementUnitQualified], state: None, context: Context) -> Decision:
+    """A payer is called otherwise, or has another identity."""
+    del state
+    fact = recorded.fact
+    return _payer_moved(recorded, context, {"name": fact.name, "identity": fact.identity})
+
+
+def payer_details_changed(recorded: RecordedFact[UnitDetailsNoted], state: None, context: Context) -> Decision:
+    """What invoices say of a payer's bank, address and phone has changed."""
+    del state
+    details = recorded.fact.details
+    block = details.invoicing
+    buyer = {
+        "bank": (block.bank if block else "") or details.bank,
+        "account": (block.account if block else "") or details.account,
+        "address": block.address if block else "",
+        "phone": block.phone if block else "",
+    }
+    return _payer_moved(recorded, context, buyer)
+
+
+def request_payer_moved(recorded: RecordedFact[PayerMoved], state: InvoiceRequest, context: Context) -> Decision:
+    """One of the requests that rest on the payer."""
+    return payer_moved(recorded.fact, state, context)
+
+
 def request_basis_moved(recorded: RecordedFact[BasisMoved], state: InvoiceRequest, context: Context) -> Decision:
     """One of the requests that are concerned."""
     return basis_moved(recorded.fact, state, context)
@@ -91,11 +126,23 @@ def _basis_moved(recorded: RecordedFact[Any], state: InvoiceAccount, because: An
     )
 
 
+def _payer_moved(recorded: RecordedFact[Any], context: Context, buyer: dict[str, str]) -> Decision:
+    requests: tuple[str, ...] = context.gathered
+    if not requests:
+        return Decision()
+    moved = PayerMoved(unit=recorded.fact.unit, requests=requests, version=recorded.version, buyer=buyer)
+    return Decision([moved])
+
+
 def _order(recorded: RecordedFact[Any]) -> tuple[str]:
     return (recorded.fact.order,)
 
 
-def _requests(recorded: RecordedFact[BasisMoved]) -> tuple[str, ...]:
+def _unit(recorded: RecordedFact[Any]) -> tuple[str]:
+    return (recorded.fact.unit,)
+
+
+def _requests(recorded: RecordedFact[Any]) -> tuple[str, ...]:
     return recorded.fact.requests
 
 
@@ -107,4 +154,23 @@ REACTIONS = (
     Reaction("invoices-order-cancelled", OrderCancelled, SERVICE, INVOICE_ACCOUNTS, _order, order_changed),
     Reaction("invoices-request-closed", InvoiceRequestClosed, SERVICE, INVOICE_ACCOUNTS, _order, request_closed),
     Reaction("invoices-basis-moved", BasisMoved, SERVICE, INVOICE_REQUESTS, _requests, request_basis_moved),
+    Reaction(
+        "invoices-payer-renamed",
+        SettlementUnitQualified,
+        SERVICE,
+        INVOICE_PAYERS,
+        _unit,
+        payer_renamed,
+        open_requests,
+    ),
+    Reaction(
+        "invoices-payer-changed",
+        UnitDetailsNoted,
+        SERVICE,
+        INVOICE_PAYERS,
+        _unit,
+        payer_details_changed,
+        open_requests,
+    ),
+    Reaction("invoices-payer-moved", PayerMoved, SERVICE, INVOICE_REQUESTS, _requests, request_payer_moved),
 )

@@ -12,7 +12,14 @@ from kehu.errors import Refused
 from kehu.facts import Fact
 from kehu_vetting.invoices.accounts import BasisMoved
 from kehu_vetting.invoices.decisions import changes, check_payer, closed, known_file, not_open
-from kehu_vetting.invoices.facts import OPEN, SIDES, CreditLookedAt, InvoiceRequest, RequestStatus, Side
+from kehu_vetting.invoices.facts import (
+    SIDES,
+    CreditLookedAt,
+    InvoiceRequest,
+    PayerMoved,
+    RequestStatus,
+    Side,
+)
 from kehu_vetting.invoices.gathered import Gathered
 from kehu_vetting.invoices.orders import OrderAccount
 from kehu_vetting.invoices.policy import invoicing
@@ -126,10 +133,26 @@ def lapse(key: str, due: datetime, state: InvoiceRequest, context: Context) -> D
 
 
 def basis_moved(moved: BasisMoved, state: InvoiceRequest, context: Context) -> Decision:
-    """What it rests on has changed: a joint pass lapses, and what is still in review goes back to the applicant."""
-    if state.status not in OPEN or not _concerns(moved, state):
+    """Order or receipts have changed since it was written."""
+    if state.basis is None or moved.version <= state.order_version:
+        return Decision()  # it was written when this had happened already
+    if moved.receipt is not None and moved.receipt not in {one.receipt for one in state.basis.receipts}:
         return Decision()
-    zh, en = _CHANGED[moved.because]
+    return _rests_no_more(state, moved.because, context)
+
+
+def payer_moved(moved: PayerMoved, state: InvoiceRequest, context: Context) -> Decision:
+    """The buyer's block of its settlement unit has changed since it was written."""
+    if state.content is None or moved.version <= state.unit_version:
+        return Decision()
+    if all(getattr(state.content.buyer, name) == value for name, value in moved.buyer.items()):
+        return Decision()
+    return _rests_no_more(state, "buyer", context)
+
+
+def _rests_no_more(state: InvoiceRequest, because: str, context: Context) -> Decision:
+    """A joint pass lapses, and what is still in review goes back to the applicant."""
+    zh, en = _CHANGED[because]
     reason = f"{zh}已变更。Since it was written, {en} changed."
     if state.status is RequestStatus.PASSED:
         return Decision([closed(state, "lapsed", reason)])
@@ -156,16 +179,6 @@ def check_unchanged(state: InvoiceRequest, order: OrderAccount, context: Context
             code="basis-changed",
             changed=changed,
         )
-
-
-def _concerns(moved: BasisMoved, state: InvoiceRequest) -> bool:
-    """Whether a request rests on what has changed, and was written before that."""
-    if state.content is None or state.basis is None:
-        return False
-    if moved.because == "buyer":
-        return moved.version > state.unit_version and moved.buyer != state.content.buyer
-    referred = moved.receipt is None or moved.receipt in {one.receipt for one in state.basis.receipts}
-    return moved.version > state.order_version and referred
 
 
 def _check_in_review(side: Side, state: InvoiceRequest) -> None:

@@ -17,7 +17,7 @@ from kehu_vetting.customer_files.facts import CustomerFile
 from kehu_vetting.invoices import collecting, decisions, issuing, red_letters, reviewing
 from kehu_vetting.invoices.accounts import INVOICE_ACCOUNTS, BasisMoved, InvoiceAccount, RequestSettled
 from kehu_vetting.invoices.amounts import TypedLine
-from kehu_vetting.invoices.facts import INVOICE_REQUESTS, Buyer, InvoiceRequest, Side
+from kehu_vetting.invoices.facts import INVOICE_REQUESTS, Buyer, InvoiceRequest, PayerMoved, Side
 from kehu_vetting.invoices.gathered import CreditSeen, Gathered, OpenIncident, Payer
 from kehu_vetting.invoices.numbers import Numbers
 from kehu_vetting.invoices.orders import OrderAccount
@@ -197,10 +197,13 @@ class Invoices:
 
     def moved(self, because: str, *, name: str = "q-1", **other: Any) -> list[Any]:
         """The reaction to what it rests on having changed."""
-        fact = BasisMoved.model_validate(
-            {"customer": CUSTOMER, "requests": (name,), "because": because, "version": 99, **other}
-        )
-        made = self._record(request=reviewing.basis_moved(fact, self.request(name), self.context(SALES)), name=name)
+        told = {"customer": CUSTOMER, "unit": "u-1", "requests": (name,), "because": because, "version": 99, **other}
+        state, context = self.request(name), self.context(SALES)
+        if because == "buyer":
+            decided = reviewing.payer_moved(PayerMoved.model_validate(told), state, context)
+        else:
+            decided = reviewing.basis_moved(BasisMoved.model_validate(told), state, context)
+        made = self._record(request=decided, name=name)
         self._settle(name)
         return made
 
