@@ -19,6 +19,14 @@ from kehu_vetting.customer_files.facts import CUSTOMER_FILES
 from kehu_vetting.customer_files.reactions import REACTIONS
 from kehu_vetting.customer_files.views import CUSTOMER_FILES_VIEW
 from kehu_vetting.exports import EXPORTS
+from kehu_vetting.invoices import api as invoices_api
+from kehu_vetting.invoices import reactions as invoices_reactions
+from kehu_vetting.invoices import register as invoices_register
+from kehu_vetting.invoices import schedules as invoices_schedules
+from kehu_vetting.invoices.accounts import INVOICE_ACCOUNTS
+from kehu_vetting.invoices.facts import INVOICE_PAYERS, INVOICE_REQUESTS
+from kehu_vetting.invoices.policy import INVOICING
+from kehu_vetting.invoices.views import RED_LETTERS_VIEW, REGISTER_VIEW, REQUESTS_VIEW
 from kehu_vetting.orders import api as orders_api
 from kehu_vetting.orders import inbound as orders_inbound
 from kehu_vetting.orders import listing as orders_listing
@@ -121,6 +129,16 @@ service = Service(
             inbound=orders_inbound.INBOUND,
             router=orders_api.router,
         ),
+        Feature(
+            "invoices",
+            categories=[INVOICE_REQUESTS, INVOICE_ACCOUNTS, INVOICE_PAYERS],
+            reactions=invoices_reactions.REACTIONS,
+            views=[REQUESTS_VIEW, REGISTER_VIEW, RED_LETTERS_VIEW],
+            schedules=invoices_schedules.SCHEDULES,
+            policies=[INVOICING],
+            router=invoices_register.router,
+        ),
+        Feature("invoice-requests", router=invoices_api.router),
         Feature(
             "receipts",
             categories=[RECEIPTS],

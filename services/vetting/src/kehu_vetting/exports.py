@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from fastapi import Response
 
-from kehu.deciding import Category, Context, Decision
+from kehu.deciding import Actor, Category, Context, Decision
 from kehu.errors import Forbidden
 from kehu.facts import Fact
 from kehu.http import ActingRequest
@@ -58,10 +58,7 @@ async def export(
         ReasonRequired: no reason was given.
 
     """
-    if request.actor.departing:
-        raise Forbidden(
-            "离职手续办理期间不能导出数据。", "Whoever is leaving exports nothing.", clause="R4.6", code="departing"
-        )
+    check_may_export(request.actor)
     reason = request.reason
     rows: list[Any] = []
     while True:
@@ -71,10 +68,29 @@ async def export(
             break
     cells = ([_cell(field, row[field]) for field, _ in columns] for row in rows)
     book = await asyncio.to_thread(write_rows, [heading for _, heading in columns], cells)
+    await record_export(request, name, filters, len(rows), reason)
+    return attachment(book, XLSX, f"{name}.xlsx")
+
+
+def check_may_export(actor: Actor) -> None:
+    """Refuse who is leaving: no data goes with them.
+
+    Raises:
+        Forbidden: so it is (R4.6).
+
+    """
+    if actor.departing:
+        raise Forbidden(
+            "离职手续办理期间不能导出数据。", "Whoever is leaving exports nothing.", clause="R4.6", code="departing"
+        )
+
+
+async def record_export(request: ActingRequest, name: str, filters: Mapping[str, Any], rows: int, reason: str) -> None:
+    """Record that somebody takes a list out, before it leaves."""
     fact = ListExported(
         list=name,
         filters={field: str(value) for field, value in filters.items() if value is not None and value is not False},
-        rows=len(rows),
+        rows=rows,
         reason=reason,
     )
 
@@ -89,8 +105,12 @@ async def export(
         must_exist=False,
         correlation=request.correlation,
     )
-    file = quote(f"{name}.xlsx")
-    return Response(book, media_type=XLSX, headers={"Content-Disposition": f"attachment; filename*=UTF-8''{file}"})
+
+
+def attachment(body: bytes, media_type: str, file: str) -> Response:
+    """A file to be saved under a name, which may be Chinese."""
+    disposition = f"attachment; filename*=UTF-8''{quote(file)}"
+    return Response(body, media_type=media_type, headers={"Content-Disposition": disposition})
 
 
 def _cell(field: str, value: Any) -> Any:

@@ -60,7 +60,18 @@ RedLines = Annotated[tuple[RedLineBody, ...], Field(max_length=MOST_LINES)]
 
 def typed(lines: tuple[LineBody, ...] | tuple[RedLineBody, ...]) -> tuple[TypedLine, ...]:
     """Lines as decisions take them."""
-    return tuple(TypedLine(**(line.model_dump() | {"unit": line.unit or ""})) for line in lines)
+    return tuple(
+        TypedLine(
+            item=line.item,
+            unit=line.unit or "",
+            quantity=line.quantity,
+            rate_percent=line.rate_percent,
+            gross_fen=line.gross_fen,
+            net_fen=line.net_fen,
+            tax_fen=line.tax_fen,
+        )
+        for line in lines
+    )
 
 
 class BuyerBody(Body):

@@ -17,13 +17,15 @@ from kehu_vetting.invoices.rights import ROLES, STEPS
 from kehu_vetting.sight import Scope
 
 _VISIBLE = "($2 OR c.department = ANY ($3) OR c.owner = $4 OR $4 = ANY (c.collaborators))"
-# The primary key gives the order; a worklist uses invoice_requests_status.
+# The primary key gives the order; a worklist uses invoice_requests_status. A delegate sees what they stand in for.
 _REQUESTS = f"""
 SELECT r.request, r.number, r.customer, c.number AS customer_number, c.name, c.department, c.owner,
        r.order_id AS order, r.order_number, r.unit, r.status, r.since, r.gross_fen, r.digest, r.requested_by,
        r.requested_on, r.passed, r.passed_on, r.lapses_on
 FROM invoice_requests r JOIN customer_files c USING (customer)
-WHERE ($1::text IS NULL OR r.request < $1) AND {_VISIBLE}
+WHERE ($1::text IS NULL OR r.request < $1)
+  AND ({_VISIBLE} OR EXISTS (SELECT FROM unnest($11::text[]) AS mine (department)
+                             WHERE mine.department IN ('', c.department)))
   AND ($5::text IS NULL OR r.status = $5)
   AND ($6::text IS NULL OR r.customer = $6)
   AND ($7::text IS NULL OR r.order_id = $7)

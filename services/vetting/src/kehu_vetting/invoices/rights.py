@@ -106,6 +106,13 @@ def check_reviewer(side: Side, actor: Actor, file: CustomerFile, state: InvoiceR
     return signature
 
 
+def may_look(actor: Actor, file: CustomerFile) -> bool:
+    """Whether they review this customer's requests, as themselves or for somebody; then they see them too."""
+    return not actor.departing and any(
+        signatures(actor, STEPS[side], *roles, department=file.department) for side, roles in ROLES.items()
+    )
+
+
 def check_finance(actor: Actor, file: CustomerFile) -> None:
     """Refuse whoever is not of finance.
 
