@@ -257,6 +257,8 @@ def test_what_has_a_red_letter_is_not_void_and_a_void_red_one_must_leave_room() 
     assert refused.value.problem_code == "above-ceiling"
     case.void("v-3")
     case.void("red")
+    assert case.ask_red("blue", kind=InvoiceKind.PAPER, red="d-2").gross_fen == -8_000_000
+    case.withdraw_red("d-2")
     case.void("blue")
     assert case.account.invoiced_fen == 0
 

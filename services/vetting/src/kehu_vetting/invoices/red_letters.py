@@ -94,9 +94,7 @@ def ask_red_letter(command: AskRedLetter, account: InvoiceAccount, order: OrderA
             clause="R3.2.3",
             code="not-negative",
         )
-    over = [
-        goods for goods, amounts in by_goods(found).items() if _exceeds(amounts, left.get(goods), whole=goods in rest)
-    ]
+    over = [goods for goods, amounts in by_goods(found).items() if _exceeds(amounts, left.get(goods))]
     if over:
         raise Refused(
             f"红字金额超过蓝字发票余额或与余额不符:{'、'.join(f'{one.item}({one.rate}%)' for one in over)}。"
@@ -318,9 +316,6 @@ def _gross_by_goods(lines: tuple[TypedLine, ...]) -> dict[Goods, int]:
     return found
 
 
-def _exceeds(red: Amounts, left: Amounts | None, *, whole: bool) -> bool:
-    """Whether red amounts are more than is left, in net, tax or gross; or take all of it and are not exactly it."""
-    if left is None:
-        return True
-    after = left.plus(red)
-    return any(after) if whole else min(after) < 0
+def _exceeds(red: Amounts, left: Amounts | None) -> bool:
+    """Whether red amounts are more than is left, in net, tax or gross; so whatever takes all of it is exactly it."""
+    return left is None or min(left.plus(red)) < 0
