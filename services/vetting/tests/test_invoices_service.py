@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -133,7 +134,7 @@ class World:
             paper = Document(type="taxpayer_query", issued_on=self.today, file_digest=DIGEST)
             facts.append(UnitPapersNoted(unit=unit, papers=(paper,), noted_by="fang"))
         await self.note(SETTLEMENT_UNITS, unit, *facts)
-        lines = (OrderLine(item="阀门", unit="台", quantity=10, amount_fen=2_000_000),)
+        lines = (OrderLine(item="阀门", unit="台", quantity=Decimal(10), amount_fen=2_000_000),)
         signed = {
             "order": order,
             "number": numbered(order),
@@ -169,7 +170,7 @@ class World:
             "batch": 1,
             "shipped_on": self.today,
             "value_fen": fen,
-            "lines": (OrderLine(item="阀门", quantity=5, amount_fen=fen),),
+            "lines": (OrderLine(item="阀门", quantity=Decimal(5), amount_fen=fen),),
             "receipts": (),
         }
         return GoodsShipped.model_validate(shipped)
@@ -541,7 +542,7 @@ async def test_what_it_rests_on_changes_and_the_pass_lapses_by_itself(world: Wor
                     batch=1,
                     amount_fen=2_000_000,
                     due_on=world.today,
-                    lines=(OrderLine(item="阀门", unit="台", quantity=10, amount_fen=2_000_000),),
+                    lines=(OrderLine(item="阀门", unit="台", quantity=Decimal(10), amount_fen=2_000_000),),
                 ),
             ),
             "signed_on": world.today,
