@@ -18,7 +18,7 @@ from kehu.contracts.vetting import (
     SignoffsVoided,
     Step,
 )
-from kehu.deciding import Actor, Grant
+from kehu.deciding import Actor, Grant, Mandate, system_actor
 from kehu.errors import KehuError
 from kehu_vetting.qualifications import decisions, signing
 from kehu_vetting.qualifications.facts import (
@@ -30,12 +30,15 @@ from kehu_vetting.qualifications.facts import (
     Status,
 )
 from kehu_vetting.qualifications.form import FinanceFacts
-from kehu_vetting.testing import DEPARTMENT, FILE, Case, agreement, complete_form
+from kehu_vetting.qualifications.reactions import void_changed
+from kehu_vetting.standing.facts import ReviewDoubted
+from kehu_vetting.testing import CUSTOMER, DEPARTMENT, FILE, Case, agreement, complete_form, recorded
 
 PEOPLE = st.sampled_from(["sales", "other", "vera", "fang", "mei", "gao", "wang", "li"])
 ROLES = st.sampled_from(["salesperson", "vetter", "finance", "dept_manager", "gm_office", "general_manager"])
 STEPS = st.sampled_from(ORDER)
 SIGNED_STEPS = ORDER[:5]
+SYSTEM = system_actor("vetting", "void-changed")
 ROLE_OF = {
     Step.VETTING: "vetter",
     Step.FINANCE: "finance",
@@ -54,11 +57,21 @@ class Chain(RuleBasedStateMachine):
         self.roles: dict[str, set[str]] = {"sales": {"salesperson"}}
         #: The digest that whoever signed last had seen.
         self.seen = ""
-        self.held: dict[int, set[str]] = {}
+        #: What everybody was, and how often the dossier had changed, when a fact was recorded.
+        self.held: dict[int, dict[str, set[str]]] = {}
+        self.changes: dict[int, int] = {}
+        #: Whom somebody may stand in for, at which step (委托).
+        self.mandates: dict[str, set[tuple[str, Step]]] = {}
+
+    def grants(self, name: str) -> tuple[Grant, ...]:
+        return tuple(Grant(role, DEPARTMENT) for role in sorted(self.roles.get(name, set())))
 
     def actor(self, name: str) -> Actor:
-        grants = tuple(Grant(role, DEPARTMENT) for role in sorted(self.roles.get(name, set())))
-        return Actor(id=name, grants=grants)
+        mandates = tuple(
+            Mandate("d", principal, frozenset({f"qualification:{step.value}"}), self.grants(principal))
+            for principal, step in sorted(self.mandates.get(name, set()))
+        )
+        return Actor(id=name, grants=self.grants(name), mandates=mandates)
 
     def attempt(self, call: object, name: str, command: object = None) -> None:
         before = len(self.case.facts)
@@ -67,7 +80,8 @@ class Chain(RuleBasedStateMachine):
         except KehuError:
             assert len(self.case.facts) == before
         for fact in range(before, len(self.case.facts)):
-            self.held[fact] = set(self.roles.get(name, set()))
+            self.held[fact] = {person: set(roles) for person, roles in self.roles.items()}
+            self.changes[fact] = self.case.file.changes
 
     @rule(name=PEOPLE, role=ROLES)
     def promote(self, name: str, role: str) -> None:
@@ -76,6 +90,19 @@ class Chain(RuleBasedStateMachine):
     @rule(name=PEOPLE)
     def demote(self, name: str) -> None:
         self.roles.pop(name, None)
+
+    @rule(name=PEOPLE, principal=PEOPLE, step=STEPS)
+    def appoint(self, name: str, principal: str, step: Step) -> None:
+        """Also in circles, and for oneself: nothing but the signatures is to hold."""
+        self.mandates.setdefault(name, set()).add((principal, step))
+
+    @rule(heard=st.booleans())
+    def change_dossier(self, heard: bool) -> None:  # noqa: FBT001 - hypothesis passes it
+        """The representative is another one; whether the review has heard of it yet makes no difference."""
+        self.case.file = replace(self.case.file, changes=self.case.file.changes + 1)
+        if heard:
+            doubted = ReviewDoubted(customer=CUSTOMER, qualification="q-1", changes=self.case.file.changes)
+            self.case.facts += void_changed(recorded(doubted), self.case.state, self.case.context(SYSTEM)).facts
 
     @rule(owner=PEOPLE)
     def hand_over(self, owner: str) -> None:
@@ -137,7 +164,7 @@ class Chain(RuleBasedStateMachine):
 
     @invariant()
     def the_chain_holds(self) -> None:
-        Reading(self.held).read(self.case)
+        Reading(self.held, self.changes).read(self.case)
 
     def teardown(self) -> None:
         event(f"ended {self.case.state.status}")
@@ -146,8 +173,10 @@ class Chain(RuleBasedStateMachine):
 class Reading:
     """Reads what was recorded by the policy's own words, without the state that the decisions go by."""
 
-    def __init__(self, held: dict[int, set[str]]) -> None:
+    def __init__(self, held: dict[int, dict[str, set[str]]], changes: dict[int, int]) -> None:
         self.held = held
+        self.changes = changes
+        self.frozen_at = 0
         self.holding: dict[Step, QualificationStepPassed] = {}
         self.ever: dict[str, set[Step]] = {}
         self.writers: set[str] = set()
@@ -161,9 +190,10 @@ class Reading:
                 case FormChanged():
                     self.writers.add(fact.changed_by)
                 case FinanceFactsNoted():
-                    self.finance_writers.add(fact.noted_by)
+                    self.finance_writers |= {fact.noted_by, fact.on_behalf_of or fact.noted_by}
                 case BundleFrozen():
                     self.digest = fact.digest
+                    self.frozen_at = fact.changes
                 case QualificationSubmitted():
                     self.writers.add(fact.submitted_by)
                     self.void(Step.VETTING)
@@ -172,6 +202,7 @@ class Reading:
                 case QualificationReturned():
                     self.void(fact.to_step or Step.VETTING)
                 case QualificationStepPassed():
+                    assert self.changes[place] == self.frozen_at, "signed what the dossier no longer says"
                     self.signed(fact, self.held[place])
                 case QualificationApproved():
                     assert list(self.holding) == list(SIGNED_STEPS)
@@ -190,26 +221,34 @@ class Reading:
         for later in ORDER[ORDER.index(step) :]:
             self.holding.pop(later, None)
 
-    def signed(self, fact: QualificationStepPassed, roles: set[str]) -> None:
+    def signed(self, fact: QualificationStepPassed, held: dict[str, set[str]]) -> None:
         assert list(self.holding) == list(ORDER[: ORDER.index(fact.step)]), "out of order"
         assert fact.digest == self.digest, "signed something else"
-        assert fact.signed_by not in self.writers, "signed their own"
-        assert (ROLE_OF[fact.step] if fact.in_absence is None else "general_manager") in roles
+        entitled = fact.on_behalf_of or fact.signed_by
+        assert (ROLE_OF[fact.step] if fact.in_absence is None else "general_manager") in held.get(entitled, set())
         assert fact.in_absence is None or fact.step is Step.REGISTRATION
-        others = self.ever.setdefault(fact.signed_by, set()) - {fact.step}
-        assert others <= {Step.REGISTRATION, Step.GENERAL_MANAGER}, "signed twice"
-        if fact.signed_by in self.finance_writers:
-            assert fact.step is Step.FINANCE
-        self.ever[fact.signed_by].add(fact.step)
+        for person in people(fact):
+            assert person not in self.writers, "signed their own"
+            others = self.ever.setdefault(person, set()) - {fact.step}
+            assert others <= {Step.REGISTRATION, Step.GENERAL_MANAGER}, "signed twice"
+            if person in self.finance_writers:
+                assert fact.step is Step.FINANCE
+            self.ever[person].add(fact.step)
         self.holding[fact.step] = fact
 
     def four_different_people(self) -> None:
         four = [Step.VETTING, Step.FINANCE, Step.MANAGER, Step.GENERAL_MANAGER]
-        assert len({self.holding[step].signed_by for step in four}) == len(four)
+        signers = [people(self.holding[step]) for step in four]
+        assert len(frozenset[str]().union(*signers)) == sum(len(one) for one in signers)
         registered = self.holding[Step.REGISTRATION]
-        if registered.signed_by in {self.holding[step].signed_by for step in four}:
-            assert registered.signed_by == self.holding[Step.GENERAL_MANAGER].signed_by
+        if people(registered) & frozenset[str]().union(*signers):
+            assert people(registered) & people(self.holding[Step.GENERAL_MANAGER])
             assert registered.in_absence
+
+
+def people(fact: QualificationStepPassed) -> frozenset[str]:
+    """Who signed, and for whom: they count alike."""
+    return frozenset({fact.signed_by, fact.on_behalf_of or fact.signed_by})
 
 
 Chain.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from kehu.calendar import start_of_day
 from kehu.contracts.customers import CustomerKind
+from kehu.contracts.staff import StepEscalated
 from kehu.contracts.vetting import (
     AgentActivated,
     AgreementSigned,
@@ -29,6 +30,7 @@ from kehu.errors import Forbidden, Invalid, KehuError, NotFound, Refused
 from kehu_vetting.customer_files.facts import CustomerFile
 from kehu_vetting.qualifications import decisions, signing
 from kehu_vetting.qualifications.decisions import CLAIM_SCOPE, ChangeForm, DraftQualification, NoteFinanceFacts
+from kehu_vetting.qualifications.escalating import UNANSWERED
 from kehu_vetting.qualifications.facts import (
     ORDER,
     BundleFrozen,
@@ -244,6 +246,36 @@ def test_finances_facts_noted_by_a_delegate_bar_both_from_other_steps() -> None:
     case.sign(Step.FINANCE, person("second", "finance"))
     for barred in ("deputy", "finance"):
         refusal(Forbidden, "separation-of-duties", case.sign, Step.MANAGER, person(barred, "dept_manager"))
+
+
+def test_a_step_unanswered_for_three_days_is_told_to_the_superior_and_never_approves() -> None:
+    case = Case().submitted().passed(Step.VETTING)
+    waits = case.state
+    assert (waits.asked_on, waits.answer_due_on) == (TODAY, TODAY + timedelta(days=3))
+
+    def fired() -> list[Any]:
+        return list(UNANSWERED.fire("q-1", case.now, case.state, case.context(person("system"))).facts)
+
+    case.now += timedelta(days=3)
+    assert fired() == []
+    case.now += timedelta(days=1)
+    (told,) = fired()
+    assert isinstance(told, StepEscalated)
+    assert (told.step, told.waiting_for, told.superior) == ("qualification:finance", ("finance",), "general_manager")
+    assert case.state.step is Step.FINANCE
+    case.passed(*ORDER[1:5])
+    assert fired() == []
+    assert case.state.answer_due_on is None
+
+
+def test_finances_new_facts_are_waited_for_anew() -> None:
+    case = Case().submitted().passed(*ORDER[:3])
+    case.now += timedelta(days=2)
+    command = NoteFinanceFacts(FinanceFacts(credit_review="已复核", evidence="征信查询"))
+    case.do(decisions.note_finance_facts, FINANCE, command)
+    assert case.state.answer_due_on == TODAY + timedelta(days=5)
+    case.do(signing.return_qualification, FINANCE, signing.ReturnQualification(Step.FINANCE, None, REMARK))
+    assert case.state.answer_due_on is None
 
 
 def test_nobody_stands_in_at_another_step() -> None:

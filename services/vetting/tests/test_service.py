@@ -341,6 +341,10 @@ async def test_renewed_papers_are_passed_by_vetting_and_finance(world: World) ->
     (payer,) = (await world.show("/customers/agent/standing", "sales")).json()["payers"]
     unit = (await world.show(f"/settlement-units/{payer['unit']}", "fang")).json()
     assert [one["last_day"] for one in unit["papers"]] == ["2031-01-01"]
+    # It pays for itself: the same licence ends as the customer's and as its payer's.
+    rows = (await world.show("/expiring-papers?within_days=3650", "mei")).json()["items"]
+    ends = {(row["unit"], row["last_day"]) for row in rows if row["what"] == "business_licence"}
+    assert ends == {(None, "2031-01-01"), (payer["unit"], "2031-01-01")}
 
 
 async def test_an_active_customer_is_qualified_anew_and_its_agreement_renewed(world: World) -> None:
@@ -367,6 +371,38 @@ async def test_an_active_customer_is_qualified_anew_and_its_agreement_renewed(wo
     assert done.status_code == 200, done.text
     agreements = (await world.show("/customers/anew/standing", "sales")).json()["agreements"]
     assert [one["in_force"] for one in agreements] == [True, True]
+
+
+async def test_what_ends_and_who_is_suspended_are_worklists_and_files(world: World) -> None:
+    rows = (await world.show("/expiring-papers?within_days=3650&waiting_for=me", "sales")).json()["items"]
+    assert ("K-agent", "business_licence", None) in {(row["number"], row["what"], row["unit"]) for row in rows}
+    assert all(not row["over"] for row in rows)
+    assert (await world.show("/expiring-papers?within_days=3650", "west")).json()["items"] == []
+    assert (await world.show("/expiring-papers?state=over", "fang")).json()["items"] == []
+    found: list[str] = []
+    following: str | None = "/expiring-papers?within_days=3650&limit=2"
+    while following:
+        page = (await world.show(following, "fang")).json()
+        found += [row["key"] for row in page["items"]]
+        following = page["next"]
+    assert len(found) == len(set(found)) >= 3
+
+    version = int((await world.show("/customers/agent/standing", "mei")).headers["etag"].strip('"'))
+    done = await world.ask("POST", "/customers/agent/suspend", "mei", {"reason": "涉诉"}, version=version)
+    rows = (await world.show("/suspended-customers?cause=by_hand", "fang")).json()["items"]
+    assert [(row["number"], row["bars"]) for row in rows] == [("K-agent", ["by_hand"])]
+    assert (await world.show("/suspended-customers", "west")).json()["items"] == []
+    for path in ("/suspended-customers/export", "/expiring-papers/export"):
+        assert (await world.ask("GET", path, "fang")).json()["code"] == "reason-required"
+        assert (await world.ask("GET", path, "leaving")).status_code == 403
+        headers = {"Authorization": f"Bearer {issue_token(world.settings.secret(TOKEN_ISSUER), 'fang', 5)}"}
+        file = await world.http.get(path, headers=headers | {"Kehu-Reason": "quarterly"})
+        assert (file.status_code, file.content[:2]) == (200, b"PK")
+    version = done.json()["version"]
+    await world.ask("POST", "/customers/agent/lift-suspension", "mei", {"reason": "和解"}, version=version)
+    assert (await world.show("/suspended-customers", "fang")).json()["items"] == []
+    standing = (await world.show("/customers/agent/standing", "fang")).json()
+    assert (standing["credit"]["rating"], standing["credit_concluded_on"]) == ("good", world.today.isoformat())
 
 
 async def test_a_second_one_of_the_same_customer_is_refused_by_name(world: World) -> None:
@@ -622,6 +658,8 @@ async def test_views_rebuilt_from_the_log_are_what_they_were(world: World) -> No
             "settlement_units",
             "standings",
             "renewals",
+            "ends",
+            "settlement_unit_ends",
         ):
             rebuilt = await rebuild(world.assembly.running, view, owner)
             assert rebuilt.facts

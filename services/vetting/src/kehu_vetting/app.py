@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kehu.calendar import start_of_day
 from kehu.contracts.vetting import AgentActivated, AgreementSigned
+from kehu.escalating import ESCALATION
 from kehu.facts import RecordedFact
 from kehu.files import with_files
 from kehu.identity import staff_view
@@ -37,6 +38,7 @@ from kehu_vetting.orders.views import ORDERS_VIEW
 from kehu_vetting.qualifications import api as qualifications_api
 from kehu_vetting.qualifications import printing as qualifications_printing
 from kehu_vetting.qualifications import reactions as qualifications_reactions
+from kehu_vetting.qualifications.escalating import UNANSWERED
 from kehu_vetting.qualifications.facts import QUALIFICATIONS
 from kehu_vetting.qualifications.required_documents import REQUIRED_DOCUMENTS
 from kehu_vetting.qualifications.signing import activate_on_first_day
@@ -51,12 +53,13 @@ from kehu_vetting.renewals.views import RENEWALS_VIEW
 from kehu_vetting.settlement_units import api as settlement_units_api
 from kehu_vetting.settlement_units import ending as settlement_units_ending
 from kehu_vetting.settlement_units.facts import SETTLEMENT_UNITS
-from kehu_vetting.settlement_units.views import SETTLEMENT_UNITS_VIEW
+from kehu_vetting.settlement_units.views import SETTLEMENT_UNITS_VIEW, UNIT_ENDS_VIEW
 from kehu_vetting.standing import api as standing_api
 from kehu_vetting.standing import ending as standing_ending
+from kehu_vetting.standing import listing as standing_listing
 from kehu_vetting.standing import reactions as standing_reactions
 from kehu_vetting.standing.facts import STANDINGS
-from kehu_vetting.standing.views import STANDING_VIEW
+from kehu_vetting.standing.views import ENDS_VIEW, STANDING_VIEW
 
 NAME = "vetting"
 
@@ -92,15 +95,15 @@ service = Service(
             categories=[QUALIFICATIONS],
             reactions=qualifications_reactions.REACTIONS,
             views=[QUALIFICATIONS_VIEW],
-            schedules=[AGREEMENT_BEGINS],
-            policies=[REQUIRED_DOCUMENTS],
+            schedules=[AGREEMENT_BEGINS, UNANSWERED],
+            policies=[REQUIRED_DOCUMENTS, ESCALATION],
             router=qualifications_api.router,
         ),
         Feature("printed-qualifications", router=qualifications_printing.router),
         Feature(
             "settlement-units",
             categories=[SETTLEMENT_UNITS],
-            views=[SETTLEMENT_UNITS_VIEW],
+            views=[SETTLEMENT_UNITS_VIEW, UNIT_ENDS_VIEW],
             schedules=settlement_units_ending.SCHEDULES,
             router=settlement_units_api.router,
         ),
@@ -108,7 +111,7 @@ service = Service(
             "standing",
             categories=[STANDINGS],
             reactions=standing_reactions.REACTIONS,
-            views=[STANDING_VIEW],
+            views=[STANDING_VIEW, ENDS_VIEW],
             schedules=standing_ending.SCHEDULES,
             router=standing_api.router,
         ),
@@ -146,6 +149,7 @@ service = Service(
             inbound=receipts_inbound.INBOUND,
             router=receipts_api.router,
         ),
+        Feature("standing-lists", router=standing_listing.router),
         Feature("renewals", categories=[RENEWALS], views=[RENEWALS_VIEW], router=renewals_api.router),
     ],
 )

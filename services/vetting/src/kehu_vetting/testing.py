@@ -11,6 +11,7 @@ from typing import Any
 from kehu.contracts.customers import CustomerKind, IdentityKind
 from kehu.contracts.vetting import Step
 from kehu.deciding import Actor, Context, Decision, Grant
+from kehu.escalating import ESCALATION
 from kehu.facts import Fact, RecordedFact
 from kehu.ids import new_id
 from kehu.testing.papers import small_pdf
@@ -32,6 +33,7 @@ from kehu_vetting.settlement_units.facts import SETTLEMENT_UNITS, Unit
 from kehu_vetting.standing.facts import STANDINGS, ActivationNoted, AgreementNoted, Standing
 from kehu_vetting.standing.ordering import may_order
 
+POLICIES = {POLICY_NAME: REQUIRED_DOCUMENTS.initial, ESCALATION.name: ESCALATION.initial}
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 24)
 DEPARTMENT = "east"
@@ -140,7 +142,7 @@ class Case:
         return Context(
             actor,
             self.now,
-            {POLICY_NAME: REQUIRED_DOCUMENTS.initial},
+            POLICIES,
             Gathered(self.file, signatory_known=self.signatory_known),
         )
 
@@ -219,7 +221,7 @@ class Trade:
 
     def context(self, actor: Actor, gathered: Any = None, now: datetime | None = None) -> Context:
         """What a decision gets to know."""
-        return Context(actor, now or self.case.now, {POLICY_NAME: REQUIRED_DOCUMENTS.initial}, gathered)
+        return Context(actor, now or self.case.now, POLICIES, gathered)
 
     def approve(self, actor: Actor = GENERAL_MANAGER, unit: str = "u-1") -> list[Decision]:
         """The approval, with what follows for payer and customer."""

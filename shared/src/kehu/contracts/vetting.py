@@ -29,6 +29,9 @@ class QualificationSubmitted(PublishedFact, clause="R3.1.3"):
     bundle: int
     digest: str
     submitted_by: str
+    #: Since when somebody's signature is waited for, and the last day before the superior is told (People).
+    asked_on: date | None = None
+    answer_due_on: date | None = None
 
 
 class QualificationStepPassed(PublishedFact, clause="R3.1.3"):
@@ -46,6 +49,9 @@ class QualificationStepPassed(PublishedFact, clause="R3.1.3"):
     digest: str | None = None
     #: Why the general manager registered it in the absence of everybody of the office.
     in_absence: str | None = None
+    #: Since when somebody's signature is waited for, and the last day before the superior is told (People).
+    asked_on: date | None = None
+    answer_due_on: date | None = None
 
 
 class QualificationReturned(PublishedFact, clause="R3.1.3"):
@@ -60,6 +66,9 @@ class QualificationReturned(PublishedFact, clause="R3.1.3"):
     submitted_by: str
     #: For whom, where a delegate did it (B代A).
     on_behalf_of: str | None = None
+    #: Since when somebody's signature is waited for, and the last day before the superior is told (People).
+    asked_on: date | None = None
+    answer_due_on: date | None = None
 
 
 class QualificationRejected(PublishedFact, clause="R3.1.3"):
@@ -93,6 +102,9 @@ class SignoffsVoided(PublishedFact, clause="R3.1.3"):
     steps: tuple[Step, ...]
     because_of: str
     department: str | None = None
+    #: Since when somebody's signature is waited for, and the last day before the superior is told (People).
+    asked_on: date | None = None
+    answer_due_on: date | None = None
 
 
 class DocumentExpiring(PublishedFact, clause="R3.1.2"):

@@ -69,6 +69,7 @@ def approve(command: PassStep, states: Sequence[Any], context: Context) -> Seque
             qualification=qualification.id,
             vetted=customer,
             whole=True,
+            credit=form.credit,
         ),
         standing,
         policy,

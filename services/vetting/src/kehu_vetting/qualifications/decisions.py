@@ -9,6 +9,7 @@ from typing import Any
 from kehu.contracts.vetting import QualificationSubmitted, QualificationWithdrawn, SignoffsVoided, Step
 from kehu.deciding import Actor, Context, Decision
 from kehu.errors import Forbidden, Invalid, NotFound, Refused
+from kehu.escalating import answer_due_on
 from kehu.event_store import Claim
 from kehu.facts import Fact
 from kehu.policies import INITIAL
@@ -136,7 +137,7 @@ def change_form(command: ChangeForm, state: Qualification, context: Context) -> 
         return Decision(changed)
     if not changed and state.bundle and as_vetted(state.bundle, file):
         return Decision()
-    voided = void_from(Step.VETTING, state, "form")
+    voided = void_from(Step.VETTING, state, "form", context)
     return Decision([*changed, *voided, *_submit(state, form, file, context)])
 
 
@@ -178,7 +179,7 @@ def note_finance_facts(command: NoteFinanceFacts, state: Qualification, context:
         on_behalf_of=by.on_behalf_of,
     )
     frozen = _freeze(state, state.form, command.facts, file, context)
-    return Decision([noted, *void_from(Step.FINANCE, state, "finance"), frozen])
+    return Decision([noted, *void_from(Step.FINANCE, state, "finance", context), frozen])
 
 
 def withdraw_qualification(command: WithdrawQualification, state: Qualification, context: Context) -> Decision:
@@ -284,7 +285,7 @@ def refuse_expired(state: Qualification, context: Context) -> None:
         )
 
 
-def void_from(step: Step, state: Qualification, because_of: str) -> Iterable[Fact]:
+def void_from(step: Step, state: Qualification, because_of: str, context: Context) -> Iterable[Fact]:
     """What says that sign-offs from a step on no longer hold; nothing where there are none."""
     steps = tuple(one.step for one in state.signatures if ORDER.index(one.step) >= ORDER.index(step))
     if not steps:
@@ -297,6 +298,8 @@ def void_from(step: Step, state: Qualification, because_of: str) -> Iterable[Fac
             steps=steps,
             because_of=because_of,
             department=state.department,
+            asked_on=context.today,
+            answer_due_on=answer_due_on(context),
         ),
     )
 
@@ -343,6 +346,8 @@ def _submit(state: Qualification, form: Form, file: CustomerFile, context: Conte
         bundle=frozen.bundle,
         digest=frozen.digest,
         submitted_by=context.actor.id,
+        asked_on=context.today,
+        answer_due_on=answer_due_on(context),
     )
     return [frozen, submitted]
 

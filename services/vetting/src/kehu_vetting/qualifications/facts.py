@@ -7,6 +7,7 @@ from datetime import date
 from enum import StrEnum
 
 from kehu.contracts.customers import CustomerKind
+from kehu.contracts.staff import StepEscalated
 from kehu.contracts.vetting import (
     AgentActivated,
     AgreementSigned,
@@ -204,6 +205,8 @@ class Qualification:
     ours: str = ""
     theirs: Signatory | None = None
     agreement: Agreement | None = None
+    asked_on: date | None = None
+    answer_due_on: date | None = None
 
 
 def evolve(state: Qualification, fact: Fact) -> Qualification:  # noqa: PLR0911 - one case per fact
@@ -232,6 +235,9 @@ def evolve(state: Qualification, fact: Fact) -> Qualification:  # noqa: PLR0911 
             return replace(state, status=Status.SUPERSEDED, step=None)
         case SignatoriesNoted():
             return replace(state, ours=fact.ours, theirs=fact.theirs)
+        case QualificationSubmitted() | QualificationStepPassed() | QualificationReturned() | SignoffsVoided():
+            waiting = replace(state, asked_on=fact.asked_on, answer_due_on=fact.answer_due_on)
+            return _evolve_chain(waiting, fact)
         case _:
             return _evolve_chain(state, fact)
 
@@ -290,6 +296,7 @@ QUALIFICATIONS = Category(
         QualificationWithdrawn,
         QualificationRenewed,
         QualificationSuperseded,
+        StepEscalated,
         SignatoriesNoted,
         QualificationSubmitted,
         QualificationStepPassed,

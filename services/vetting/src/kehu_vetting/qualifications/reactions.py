@@ -20,12 +20,11 @@ _REMARKS = (
 
 def void_changed(recorded: RecordedFact[ReviewDoubted], state: Qualification, context: Context) -> Decision:
     """Void what was signed of a bundle from before the change, and give it back to the salesperson to look at."""
-    del context
     under_way = state.status in (Status.IN_REVIEW, Status.APPROVED)
     if state.bundle is None or not under_way or state.bundle.changes >= recorded.fact.changes:
         return Decision()
     facts: list[Fact] = [
-        *void_from(Step.VETTING, state, "dossier"),
+        *void_from(Step.VETTING, state, "dossier", context),
         QualificationReturned(
             qualification=state.id,
             customer=state.customer,

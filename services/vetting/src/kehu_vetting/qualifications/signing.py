@@ -17,6 +17,7 @@ from kehu.contracts.vetting import (
 )
 from kehu.deciding import Actor, Context, Decision
 from kehu.errors import Forbidden, Invalid, Refused
+from kehu.escalating import answer_due_on
 from kehu.facts import Fact
 from kehu.standing_in import Signature
 from kehu_vetting.customer_files.facts import CustomerFile
@@ -97,17 +98,21 @@ def pass_step(command: PassStep, state: Qualification, context: Context) -> Deci
         )
     check_still_as_vetted(state, file)
     refuse_expired(state, context)
+    next_step = ORDER[ORDER.index(command.step) + 1]
     passed = QualificationStepPassed(
         qualification=state.id,
         customer=state.customer,
         department=file.department,
         step=command.step,
-        next_step=ORDER[ORDER.index(command.step) + 1],
+        next_step=next_step,
         signed_by=by.signed_by,
         on_behalf_of=by.on_behalf_of,
         bundle=bundle.number,
         digest=bundle.digest,
         in_absence=command.in_absence,
+        # The agreement is not a step that a superior could sign.
+        asked_on=context.today if next_step is not Step.AGREEMENT else None,
+        answer_due_on=answer_due_on(context) if next_step is not Step.AGREEMENT else None,
     )
     facts: list[Fact] = [*_findings(command.step, command.findings, state, by), passed]
     if command.step is Step.GENERAL_MANAGER:
@@ -153,6 +158,8 @@ def return_qualification(command: ReturnQualification, state: Qualification, con
         remarks="\n".join(_sentence(remark) for remark in command.remarks),
         submitted_by=state.submitted_by,
         on_behalf_of=by.on_behalf_of,
+        asked_on=context.today if command.to_step else None,
+        answer_due_on=answer_due_on(context) if command.to_step else None,
     )
     return Decision([*_findings(command.step, command.remarks, state, by), returned])
 

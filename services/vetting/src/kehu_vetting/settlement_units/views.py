@@ -10,7 +10,7 @@ from kehu.contracts.trade import SettlementUnitQualified
 from kehu.event_store import Connection
 from kehu.facts import RecordedFact
 from kehu.service import OWN_LOG, View
-from kehu_vetting.settlement_units.facts import UnitBarLifted, UnitBarred, UnitPapersNoted
+from kehu_vetting.settlement_units.facts import UnitBarLifted, UnitBarred, UnitEndNoted, UnitPapersNoted
 from kehu_vetting.sight import Scope
 
 _QUALIFY = """
@@ -23,6 +23,11 @@ _PAPER = """
 INSERT INTO settlement_unit_papers (unit, type, issued_on, valid_until) VALUES ($1, $2, $3, $4)
 ON CONFLICT (unit, type) DO UPDATE SET issued_on = $3, valid_until = $4
 """
+_END = """
+INSERT INTO settlement_unit_ends (unit, document, last_day) VALUES ($1, $2, $3)
+ON CONFLICT (unit, document) DO UPDATE SET last_day = $3
+"""
+_NO_END = "DELETE FROM settlement_unit_ends WHERE unit = $1 AND document = $2"
 # Uses the primary key, settlement_units_number and settlement_units_identity.
 _NAMED = """
 SELECT unit FROM settlement_units WHERE unit = $1 OR number = $1 OR identity = $1 ORDER BY unit LIMIT 1
@@ -66,6 +71,17 @@ async def _papers(connection: Connection, recorded: RecordedFact[UnitPapersNoted
         await connection.execute(_PAPER, fact.unit, paper.type, paper.issued_on, paper.valid_until)
 
 
+async def _end(connection: Connection, recorded: RecordedFact[UnitEndNoted]) -> None:
+    fact = recorded.fact
+    if fact.last_day is None:
+        await connection.execute(_NO_END, fact.unit, fact.document)
+    else:
+        await connection.execute(_END, fact.unit, fact.document, fact.last_day)
+
+
+UNIT_ENDS_VIEW = View(
+    name="settlement_unit_ends", source=OWN_LOG, tables=("settlement_unit_ends",), apply={UnitEndNoted: _end}
+)
 SETTLEMENT_UNITS_VIEW = View(
     name="settlement_units",
     source=OWN_LOG,

@@ -18,6 +18,7 @@ from kehu_vetting.customer_files.finding import find_customer, load_file
 from kehu_vetting.qualifications.bodies import AgreementBody
 from kehu_vetting.qualifications.decisions import policy_of
 from kehu_vetting.qualifications.facts import Signatory
+from kehu_vetting.qualifications.form import CreditConclusion
 from kehu_vetting.qualifications.requirements import ends, is_outdated, is_over
 from kehu_vetting.settlement_units.facts import SETTLEMENT_UNITS
 from kehu_vetting.settlement_units.finding import find_unit, load_unit
@@ -99,6 +100,8 @@ class StandingShown(BaseModel):
     may_order: bool
     unit: str | None = Field(description="The payer that was asked about, or the default one.")
     bars: list[BarShown] = Field(description="Why no new order may be placed; empty where it may.")
+    credit: CreditConclusion | None = Field(description="The last conclusion that was approved (R3.0).")
+    credit_concluded_on: date | None
     papers: list[PaperShown]
     payers: list[PayerShown]
     agreements: list[AgreementShown]
@@ -156,6 +159,8 @@ async def show_standing(
         may_order=found.allowed,
         unit=found.unit,
         bars=[BarShown(field=bar.field, code=bar.code, zh=bar.zh, en=bar.en, clause=bar.clause) for bar in found.bars],
+        credit=standing.credit,
+        credit_concluded_on=standing.credit_concluded_on,
         papers=papers,
         payers=payers,
         agreements=[

@@ -15,7 +15,7 @@ from kehu.facts import Fact
 from kehu_vetting.customer_files.facts import CustomerFile
 from kehu_vetting.qualifications.chain import refuse_departing
 from kehu_vetting.qualifications.facts import Signatory
-from kehu_vetting.qualifications.form import Document, VettedCustomer
+from kehu_vetting.qualifications.form import CreditConclusion, Document, VettedCustomer
 from kehu_vetting.qualifications.required_documents import POLICY_NAME, THREE_PARTY_AGREEMENT
 from kehu_vetting.qualifications.requirements import RequiredDocuments, expired
 from kehu_vetting.qualifications.requirements import ends as ends_on
@@ -46,6 +46,7 @@ class TakePapers:
     qualification: str | None = None
     vetted: VettedCustomer | None = None
     whole: bool = False
+    credit: CreditConclusion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,8 @@ def take_papers(command: TakePapers, state: Standing, policy: RequiredDocuments,
         vetted=command.vetted,
         whole=command.whole,
         taken_by=context.actor.id,
+        credit=command.credit,
+        credit_concluded_on=context.today if command.credit else None,
     )
     kept: Iterable[Document] = () if command.whole else state.papers.values()
     in_force = {paper.type: paper for paper in (*kept, *command.papers)}

@@ -18,7 +18,7 @@ from kehu.contracts.vetting import (
 from kehu.deciding import Category
 from kehu.facts import Fact
 from kehu_vetting.qualifications.facts import Signatory
-from kehu_vetting.qualifications.form import Document, VettedCustomer
+from kehu_vetting.qualifications.form import CreditConclusion, Document, VettedCustomer
 from kehu_vetting.qualifications.required_documents import THREE_PARTY_AGREEMENT
 from kehu_vetting.settlement_units.facts import with_papers
 
@@ -36,6 +36,9 @@ class PapersTaken(Fact, clause="R3.1.2"):
     vetted: VettedCustomer | None = None
     whole: bool = False
     taken_by: str
+    #: The credit conclusion of that F1, and the day of its approval (R3.0).
+    credit: CreditConclusion | None = None
+    credit_concluded_on: date | None = None
 
 
 class ActivationNoted(Fact, clause="R3.1.3"):
@@ -164,6 +167,8 @@ class Standing:
     qualification: str | None = None
     active_since: date | None = None
     vetted: VettedCustomer | None = None
+    credit: CreditConclusion | None = None
+    credit_concluded_on: date | None = None
     papers: Mapping[str, Document] = field(default_factory=lambda: MappingProxyType({}))
     payers: Mapping[str, Payer] = field(default_factory=lambda: MappingProxyType({}))
     default_unit: str | None = None
@@ -191,6 +196,8 @@ def evolve(state: Standing, fact: Fact) -> Standing:  # noqa: PLR0911 - one case
                 department=fact.department,
                 papers=papers,
                 vetted=fact.vetted or state.vetted,
+                credit=fact.credit or state.credit,
+                credit_concluded_on=fact.credit_concluded_on or state.credit_concluded_on,
             )
         case ActivationNoted():
             return replace(

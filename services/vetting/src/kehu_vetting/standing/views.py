@@ -16,6 +16,7 @@ from kehu_vetting.standing.facts import (
     AgreementNoted,
     BarLifted,
     CustomerBarred,
+    EndNoted,
     PapersTaken,
 )
 
@@ -43,6 +44,11 @@ ON CONFLICT (customer, unit) DO UPDATE
 SET is_default = payers.is_default OR $3, agreement_digest = $4, signed_on = $5, valid_until = $6
 """
 _UNLINK = "DELETE FROM payers WHERE customer = $1 AND unit = $2"
+_END = """
+INSERT INTO ends (customer, what, last_day) VALUES ($1, $2, $3)
+ON CONFLICT (customer, what) DO UPDATE SET last_day = $3
+"""
+_NO_END = "DELETE FROM ends WHERE customer = $1 AND what = $2"
 _NO_PAPERS = "DELETE FROM papers_in_force WHERE customer = $1"
 _PAPER = """
 INSERT INTO papers_in_force (customer, type, issued_on, valid_until, file_digest) VALUES ($1, $2, $3, $4, $5)
@@ -98,6 +104,15 @@ async def _unlink(connection: Connection, recorded: RecordedFact[SettlementUnitU
     await connection.execute(_UNLINK, recorded.fact.customer, recorded.fact.unit)
 
 
+async def _end(connection: Connection, recorded: RecordedFact[EndNoted]) -> None:
+    fact = recorded.fact
+    if fact.last_day is None:
+        await connection.execute(_NO_END, fact.customer, fact.what)
+    else:
+        await connection.execute(_END, fact.customer, fact.what, fact.last_day)
+
+
+ENDS_VIEW = View(name="ends", source=OWN_LOG, tables=("ends",), apply={EndNoted: _end})
 STANDING_VIEW = View(
     name="standings",
     source=OWN_LOG,
