@@ -8,6 +8,8 @@ from kehu.identity import STAFF_SERVICE, staff_view
 from kehu.policy_api import policy_router
 from kehu.printing import with_printing
 from kehu.service import Feature, Service, migrations_beside
+from kehu_customer_registry.commitments.facts import COMMITMENTS
+from kehu_customer_registry.commitments.reactions import REACTIONS as COMMITMENT_REACTIONS
 from kehu_customer_registry.delegations import api as delegations_api
 from kehu_customer_registry.departures import api as departures_api
 from kehu_customer_registry.departures.facts import DEPARTURES, HANDOVERS
@@ -19,7 +21,15 @@ from kehu_customer_registry.departures.proofs import REACTIONS as PROOF_REACTION
 from kehu_customer_registry.departures.schedules import ACCESS_ENDS
 from kehu_customer_registry.departures.views import DEPARTURES_VIEW
 from kehu_customer_registry.dossiers import api as dossiers_api
-from kehu_customer_registry.dossiers import changes_api, duplicates_api, printing, register, taking_over_api, tasks
+from kehu_customer_registry.dossiers import (
+    changes_api,
+    duplicates_api,
+    merging_api,
+    printing,
+    register,
+    taking_over_api,
+    tasks,
+)
 from kehu_customer_registry.dossiers.attachments import may_read_file
 from kehu_customer_registry.dossiers.facts import DOSSIERS
 from kehu_customer_registry.dossiers.policy import DOSSIER_KEEPING
@@ -82,6 +92,7 @@ service = Service(
         Feature("tasks", views=[tasks.TASKS], router=tasks.router),
         Feature("dossiers", categories=[DOSSIERS], schedules=[DOSSIER_UNANSWERED], router=dossiers_api.router),
         Feature("changes", policies=[DOSSIER_KEEPING], router=changes_api.router),
+        Feature("merging", categories=[COMMITMENTS], reactions=COMMITMENT_REACTIONS, router=merging_api.router),
         Feature("take-over", router=taking_over_api.router),
         Feature("register", views=[REGISTER], router=register.router),
         Feature("printed-dossiers", router=printing.router),

@@ -332,6 +332,15 @@ class CustomerMergeDeclined(PublishedFact, clause="R4"):
     declined_by: str
 
 
+class MonthAmount(BaseModel):
+    """The contract volume of one month."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    month: Month
+    amount_fen: Fen
+
+
 class CustomersMerged(PublishedFact, clause="R4"):
     """Two dossiers are of one customer: both numbers lead to the survivor from now on. Stands in both streams."""
 
@@ -342,6 +351,8 @@ class CustomersMerged(PublishedFact, clause="R4"):
     merged_number: str
     #: Months whose volumes both had reported for the same contracts: they do not add up.
     duplicate_months: tuple[Month, ...] = ()
+    #: What the merged one had contracted until then, for whoever adds it up with the survivor's; duplicates left out.
+    merged_volumes: tuple[MonthAmount, ...] = ()
     reason: str
     proposed_by: str
     merged_by: str

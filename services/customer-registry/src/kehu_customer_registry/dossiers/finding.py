@@ -40,14 +40,19 @@ async def find_customer(running: Running, named: str) -> str:
 
 async def load_dossier(running: Running, named: str) -> tuple[Dossier, int]:
     """The dossier of this id or 客户编号 and its version; the survivor's where it was merged."""
-    customer = named
-    if _NUMBER.fullmatch(named):
-        claim = await running.store.read_claim(NUMBER_SCOPE, named)
-        customer = claim["holder"] if claim else named
+    customer = await unmerged_id(running, named)
     dossier, version = await running.commands.load(DOSSIERS, customer)
     while dossier.merged_into is not None:
         dossier, version = await running.commands.load(DOSSIERS, dossier.merged_into)
     return dossier, version
+
+
+async def unmerged_id(running: Running, named: str) -> str:
+    """The id that a 客户编号 was given to, whatever it was merged into since."""
+    if not _NUMBER.fullmatch(named):
+        return named
+    claim = await running.store.read_claim(NUMBER_SCOPE, named)
+    return claim["holder"] if claim else named
 
 
 async def visible_dossier(request: ActingRequest, named: str) -> tuple[Dossier, Sight]:

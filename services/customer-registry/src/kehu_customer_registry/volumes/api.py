@@ -13,10 +13,12 @@ from kehu.calendar import Month
 from kehu.http import Acting, ActingRequest, Answer, StreamId
 from kehu.money import Fen, show_yuan
 from kehu.text import Line
+from kehu_customer_registry.dossiers.facts import DOSSIERS
 from kehu_customer_registry.dossiers.finding import visible_dossier
+from kehu_customer_registry.dossiers.merging import added_up
 from kehu_customer_registry.volumes import decisions
 from kehu_customer_registry.volumes.decisions import CorrectVolume, Reporting, ReportVolume
-from kehu_customer_registry.volumes.facts import VOLUMES
+from kehu_customer_registry.volumes.facts import VOLUMES, MonthVolume
 from kehu_customer_registry.volumes.sheet import MOST_BYTES, read_volumes
 from kehu_customer_registry.volumes.together import Outcome, Row, report_together
 
@@ -112,9 +114,11 @@ async def correct_volume(customer: StreamId, body: CorrectionForm, request: Acti
 
 @router.get("/volumes/{customer}")
 async def show_volumes(customer: StreamId, request: Acting) -> VolumesShown:
-    """All reported months of a customer (id or 客户编号)."""
+    """All reported months of a customer (id or 客户编号), with what those merged into it had contracted."""
     reporting = await _reporting(request, customer)
     volumes, version = await request.running.commands.load(VOLUMES, reporting.customer)
+    dossier, _ = await request.running.commands.load(DOSSIERS, reporting.customer)
+    amounts = added_up(volumes, dossier)
     request.tag(version)
     return VolumesShown(
         customer=reporting.customer,
@@ -122,13 +126,14 @@ async def show_volumes(customer: StreamId, request: Acting) -> VolumesShown:
         months=[
             MonthShown(
                 month=month,
-                amount_fen=one.amount_fen,
-                amount_yuan=show_yuan(one.amount_fen),
+                amount_fen=amount,
+                amount_yuan=show_yuan(amount),
                 late=one.late,
                 corrections=one.corrections,
                 last_reason=one.last_reason,
             )
-            for month, one in sorted(volumes.months.items(), reverse=True)
+            for month, amount in sorted(amounts.items(), reverse=True)
+            for one in [volumes.months.get(month, MonthVolume(0))]
         ],
     )
 
