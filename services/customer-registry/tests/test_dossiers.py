@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -179,7 +180,15 @@ def test_the_minimum_of_r4_2_is_asked_for_by_name(left_out: dict[str, Any], name
 def test_a_complete_dossier_is_submitted_and_read_only_from_then_on() -> None:
     case = dossier()
     assert case.do(decisions.submit_dossier, SALES) == [
-        DossierSubmitted(customer=CUSTOMER, number=NUMBER, name=COMPLETE["name"], department=EAST, submitted_by="sales")
+        DossierSubmitted(
+            customer=CUSTOMER,
+            number=NUMBER,
+            name=COMPLETE["name"],
+            department=EAST,
+            submitted_by="sales",
+            asked_on=date(2026, 11, 24),
+            answer_due_on=date(2026, 11, 27),
+        )
     ]
     with pytest.raises(Refused, match="read-only") as refused:
         case.do(decisions.edit_dossier, SALES, EditDossier({"region": "江苏"}))

@@ -121,9 +121,12 @@ def test_only_the_survivor_takes_commands() -> None:
         partial(changes.change_dossier, ChangeDossier({"region": "江苏"})),
         partial(changes.assign_owner, AssignOwner("helper", ())),
         partial(closing.close_customer, CloseCustomer("停业")),
+        partial(relations.decline_relation, DeclineRelation("r-1", "不")),
+        partial(changes.decline_change, DeclineChange("x-1", "不")),
+        partial(merging.decline_merge, "m-1", "不"),
     ):
         with pytest.raises(Refused) as refused:
-            decide(merged, context(SELLING_MANAGER if "owner" in str(decide) else MANAGER))
+            decide(merged, context(MANAGER))
         assert refused.value.evidence["survivor"] == "c-1"
 
 

@@ -828,6 +828,42 @@ async def test_a_customer_is_closed_and_reopened(world: World) -> None:
     assert (await world.edit("manager", row["number"], "reopen", {"reason": "复业"})).status_code == 200
 
 
+async def test_merged_numbers_lead_to_the_survivor_until_the_merge_is_undone(world: World) -> None:
+    survivor, number = await world.register("合并公司", **complete("91150000MA2KEHU3XW"))
+    merged, other = await world.register("合并公司分部", **complete("91150000MA2KEHU4XX"))
+    for customer, fen in ((number, 100), (other, 10)):
+        report = {"customer": customer, "month": month(30, world), "amount_fen": fen}
+        await world.done("manager", "POST", "/volumes", {"reports": [report]})
+    body = {"merged": other, "reason": "同一营业执照"}
+    refused(await world.edit("sun", number, "merges", body), 403, "forbidden")
+    refused(await world.edit("market", number, "merges", body | {"merged": number}), 422, "merge-same")
+    merge = (await world.edit("market", number, "merges", body)).json()["merge"]
+    refused(await world.edit("market", number, f"merges/{merge}/confirm"), 403, "own-submission")
+    (task,) = (await world.done("manager", "GET", "/dossiers?waiting_for=me&kind=merge"))["items"]
+    assert (task["task"], task["number"]) == (merge, number)
+    confirmed = await world.edit("manager", number, f"merges/{merge}/confirm")
+    assert confirmed.status_code == 200, confirmed.text
+
+    for named in (other, merged):
+        shown = await world.done("sun", "GET", f"/dossiers/{named}")
+        assert (shown["customer"], shown["merged"]) == (survivor, [other])
+        (one,) = (await world.done("sun", "GET", f"/volumes/{named}"))["months"]
+        assert one["amount_fen"] == 110
+    assert [one["number"] for one in (await world.done("sun", "GET", f"/register?q={other}"))["items"]] == [number]
+    assert (await world.edit("sun", other, "changes", {"region": "江苏"})).status_code == 200
+    later = {"customer": other, "month": month(29, world), "amount_fen": 7}
+    await world.done("manager", "POST", "/volumes", {"reports": [later]})
+    assert await world.facts(f"volumes-{merged}") == ["ContractVolumeReported"]
+
+    undone = await world.edit("market", number, f"merged/{other}/undo", {"reason": "误并"})
+    assert undone.status_code == 200, undone.text
+    shown = await world.done("sun", "GET", f"/dossiers/{other}")
+    assert (shown["customer"], shown["status"], shown["region"]) == (merged, "archived", "浙江")
+    assert (await world.done("sun", "GET", f"/dossiers/{number}"))["region"] == "江苏"
+    amounts = [one["amount_fen"] for one in (await world.done("sun", "GET", f"/volumes/{number}"))["months"]]
+    assert amounts == [7, 100]
+
+
 async def send(world: World, message_id: str, fact: str, data: Any, source: str = "/contract-system") -> None:
     """A CloudEvent as any other system would send it, with a plain Kafka client."""
     headers = {

@@ -164,8 +164,10 @@ def decline_merge(merge: str, remarks: str, state: Dossier, context: Context) ->
     Raises:
         NoSuchMerge: no merge of that id waits.
         Forbidden: the actor is neither of 市场部, nor the survivor's manager, nor whoever proposed it; or is leaving.
+        WrongStatus: the survivor was merged into another one itself since.
 
     """
+    check_apart(state)
     proposed = _waiting(merge, state)
     if context.actor.id != proposed.proposed_by:
         _check_may_merge(context.actor, state, state)

@@ -149,8 +149,10 @@ def decline_relation(command: DeclineRelation, state: Dossier, context: Context)
     Raises:
         NoSuchRelation: no request of that id waits.
         Forbidden: the actor is neither the manager of its department nor whoever asked, or is leaving.
+        WrongStatus: the dossier was merged into another one.
 
     """
+    check_apart(state)
     request = _waiting(command.relation, state)
     if context.actor.id == request.requested_by:
         rights.check_staying(context.actor)
