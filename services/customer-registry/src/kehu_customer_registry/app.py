@@ -38,11 +38,23 @@ from kehu_customer_registry.dossiers.unanswered import DOSSIER_UNANSWERED
 from kehu_customer_registry.dossiers.views import REGISTER
 from kehu_customer_registry.escalations import api as escalations_api
 from kehu_customer_registry.escalations.views import ESCALATIONS
+from kehu_customer_registry.lineage import LINEAGE_VIEW
+from kehu_customer_registry.monthly_reports import api as monthly_reports_api
+from kehu_customer_registry.monthly_reports.closing import MONTH_CLOSES, MONTH_ENDS
+from kehu_customer_registry.monthly_reports.facts import CALENDARS, MONTHLY_REPORTS
+from kehu_customer_registry.monthly_reports.views import ACTIVATIONS_VIEW, MONTHS_VIEW, REPORTS_VIEW
+from kehu_customer_registry.purchases import api as purchases_api
+from kehu_customer_registry.purchases.facts import MEASURES
+from kehu_customer_registry.purchases.measures import MEASURE_OVERDUE, MEASURES_VIEW
+from kehu_customer_registry.purchases.views import PURCHASES_VIEW
 from kehu_customer_registry.staff import api as staff_api
 from kehu_customer_registry.staff.bootstrap import appoint_first_admins
 from kehu_customer_registry.staff.decisions import KEY_ROLES
 from kehu_customer_registry.staff.facts import DEPARTMENTS, STAFF
 from kehu_customer_registry.staff.views import POSTS_HELD
+from kehu_customer_registry.timeline import api as timeline_api
+from kehu_customer_registry.timeline.facts import NOTES
+from kehu_customer_registry.timeline.views import TIMELINE_VIEWS
 from kehu_customer_registry.verification import api as verification_api
 from kehu_customer_registry.verification.due import VERIFICATION_REMINDER
 from kehu_customer_registry.verification.facts import VERIFICATIONS
@@ -112,6 +124,22 @@ service = Service(
             policies=[VERIFYING],
             router=verification_api.router,
             workers=[plan_rounds, appoint_others],
+        ),
+        Feature(
+            "monthly-reports",
+            categories=[MONTHLY_REPORTS, CALENDARS],
+            views=[MONTHS_VIEW, ACTIVATIONS_VIEW, REPORTS_VIEW],
+            schedules=[MONTH_ENDS, MONTH_CLOSES],
+            router=monthly_reports_api.router,
+        ),
+        Feature("lineage", views=[LINEAGE_VIEW]),
+        Feature("timeline", categories=[NOTES], views=TIMELINE_VIEWS, router=timeline_api.router),
+        Feature(
+            "purchases",
+            categories=[MEASURES],
+            views=[PURCHASES_VIEW, MEASURES_VIEW],
+            schedules=[MEASURE_OVERDUE],
+            router=purchases_api.router,
         ),
     ],
 )

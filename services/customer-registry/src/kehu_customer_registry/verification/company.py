@@ -50,4 +50,5 @@ async def look_up(connection: Connection, customer: str) -> Around | None:
 def kept_as(dossier: Dossier) -> Kept:
     """A dossier as decisions on its verification need it."""
     own = frozenset([dossier.owner, *dossier.content.collaborators])
-    return Kept(dossier.customer, dossier.department, dossier.status is Status.ARCHIVED, own)
+    live = dossier.status is Status.ARCHIVED and dossier.merged_into is None
+    return Kept(dossier.customer, dossier.department, live, own)
