@@ -692,6 +692,49 @@ async def test_a_report_that_is_not_there_when_the_month_closes_is_missing_and_t
     assert (row["department"], row["missed"], row["nil"]) == ("west", True, True)
 
 
+# --- merges ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_merge_moves_all_that_comes_round_to_the_survivor_and_its_undoing_brings_it_back(world: World) -> None:
+    survivor, merged = world.customers["甲公司"], world.customers["乙公司"]
+    present, before = Quarter.of(world.today), Quarter.of(world.today) - 1
+    alone = {name: row for name, row in (await purchases(world, before)).items() if name in ("甲公司", "乙公司")}
+    answer = await world.edit(
+        "manager", f"/dossiers/{survivor}", "merges", {"merged": merged, "reason": "同一客户", "duplicate_months": []}
+    )
+    assert answer.status_code == 200, answer.text
+    confirmed = await world.edit("market", f"/dossiers/{survivor}", f"merges/{answer.json()['merge']}/confirm")
+    assert confirmed.status_code == 200, confirmed.text
+
+    async def mark(customer: str) -> str:
+        return (await world.done("market", "GET", f"/verifications/{customer}:{present}"))["mark"]
+
+    async def moved() -> bool:
+        return await mark(merged) == "cancelled"
+
+    await until(moved)
+    assert await mark(survivor) == "open"
+    together = await purchases(world, before)
+    assert "乙公司" not in together
+    assert together["甲公司"]["ordered_fen"] == sum(row["ordered_fen"] for row in alone.values())
+    lines = (await world.done("market", "GET", f"/timeline/{merged}?limit=200"))["items"]
+    assert {line["customer"] for line in lines} == {survivor, merged}
+    assert [line["type"] for line in lines].count("CustomersMerged") == 1
+
+    undone = await world.edit("market", f"/dossiers/{survivor}", f"merged/{merged}/undo", {"reason": "并非同一客户"})
+    assert undone.status_code == 200, undone.text
+
+    async def restored() -> bool:
+        return await mark(merged) == "open"
+
+    await until(restored)
+    assert await mark(survivor) == "open"
+    apart = await purchases(world, before)
+    assert {name: apart[name] for name in alone} == alone
+    lines = (await world.done("market", "GET", f"/timeline/{merged}?limit=200"))["items"]
+    assert {line["customer"] for line in lines} == {merged}
+
+
 VIEWS = (
     "monthly_facts",
     "monthly_activations",
