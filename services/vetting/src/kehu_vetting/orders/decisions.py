@@ -147,9 +147,10 @@ def amend_order(
     rights.check_uncancelled(order)
     rights.check_lasting(buyer)
     check_batches(command.batches, order.signed_on, context.today, amended_on=command.signed_on)
-    if _increases(order, command):
+    increases = _increases(order, command)
+    if increases:
         rights.check_unsuspended(buyer)
-    if command.unit != order.unit:
+    if increases or command.unit != order.unit:
         rights.check_payer(command.unit, buyer)
     _check_begun(order, command.batches)
     agreed = {batch.batch: batch for batch in command.batches}

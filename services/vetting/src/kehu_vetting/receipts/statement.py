@@ -23,6 +23,7 @@ from kehu.errors import Invalid, KehuError
 from kehu.money import parse_yuan
 from kehu.spreadsheets import SheetRow, SpreadsheetInvalid, parse_rows, read_rows
 from kehu.text import Line, normalise
+from kehu_vetting.bodies import Day
 from kehu_vetting.receipts.decisions import Money, take_from_bank
 from kehu_vetting.receipts.facts import Receipt, receipt_of
 
@@ -77,7 +78,7 @@ class StatementRow(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     bank_reference: Annotated[Line, BeforeValidator(_reference)]
-    received_on: Annotated[date, BeforeValidator(_day)]
+    received_on: Annotated[Day, BeforeValidator(_day)]
     amount_fen: Annotated[int, BeforeValidator(_amount)]
     payer_name: Annotated[Line, BeforeValidator(_text)]
     payer: Annotated[Line, BeforeValidator(_text)] | None = None
