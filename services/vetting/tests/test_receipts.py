@@ -92,9 +92,9 @@ def test_the_banks_word_confirms_what_was_typed_and_counts_once() -> None:
     books.receive("b", 100, number="SK-other")
     facts = books.recorded[RECEIPTS.stream(receipt)]
     assert [type(fact) for fact in facts] == [ReceiptEntered, ReceiptConfirmed]
-    for differs in ({"fen": 101}, {"fen": 100, "received_on": TODAY - timedelta(days=1)}):
+    for fen, day in ((101, TODAY), (100, TODAY - timedelta(days=1))):
         with pytest.raises(Refused) as refused:
-            books.receive("b", **differs)
+            books.receive("b", fen, received_on=day)
         assert refused.value.problem_code == "bank-reference-taken"
 
 
