@@ -20,14 +20,17 @@ from kehu.contracts.trade import (
     ReceiptAllocated,
 )
 from kehu.facts import Fact
+from kehu_vetting.credit.facts import CreditRecord
+from kehu_vetting.invoices.finding import Parties
 from kehu_vetting.invoices.orders import OrderAccount
 from kehu_vetting.invoices.payers import Counted, account_of, buyer_of, counted, payer_of
 from kehu_vetting.orders.facts import ORDERS
+from kehu_vetting.qualifications.facts import ORDER
 from kehu_vetting.qualifications.form import Document, InvoicingBlock
 from kehu_vetting.qualifications.required_documents import REQUIRED_DOCUMENTS
 from kehu_vetting.settlement_units.facts import Unit, UnitDetails
 from kehu_vetting.standing.facts import Standing
-from kehu_vetting.testing import FILE, TODAY, USCC
+from kehu_vetting.testing import FILE, FINANCE, TODAY, USCC, Case, Trade
 
 POLICY = REQUIRED_DOCUMENTS.initial
 LINES = (OrderLine(item="阀门", quantity=Decimal(10), amount_fen=1_000),)
@@ -147,3 +150,15 @@ def test_the_customers_own_papers_count_where_it_pays_for_itself_only() -> None:
     own = (paper("taxpayer_query", TODAY - timedelta(days=1)),)
     assert payer(of_customer=own).proven_on(TODAY)
     assert not payer(of_customer=own, identity="another").proven_on(TODAY)
+
+
+def test_a_review_shows_the_last_conclusion_that_was_approved_with_the_customers_f1() -> None:
+    trade = Trade(Case().submitted().passed(*ORDER[:4]))
+    trade.approve()
+    order = Counted(ORDERS.fold([OrderSigned.model_validate(signed())]), 1)
+    parties = Parties(order="o-1", customer="c-1", unit="u-1")
+    states = (order, FILE, trade.standing, Counted(trade.unit, 1), CreditRecord())
+    _, gathered = parties.gathered(states, trade.context(FINANCE))
+    assert (gathered.credit.rating, gathered.credit.conclusion) == ("good", "无不良记录")
+    _, gathered = parties.gathered((order, FILE, Standing(), *states[3:]), trade.context(FINANCE))
+    assert gathered.credit.rating is None

@@ -22,8 +22,7 @@ from kehu_vetting.invoices.orders import OrderAccount
 from kehu_vetting.invoices.payers import account_of, counted, payer_of
 from kehu_vetting.orders.facts import ORDERS
 from kehu_vetting.orders.finding import find_order
-from kehu_vetting.qualifications.decisions import CLAIM_SCOPE, policy_of
-from kehu_vetting.qualifications.facts import QUALIFICATIONS
+from kehu_vetting.qualifications.decisions import policy_of
 from kehu_vetting.qualifications.form import CreditConclusion
 from kehu_vetting.settlement_units.facts import SETTLEMENT_UNITS
 from kehu_vetting.standing.facts import STANDINGS
@@ -37,12 +36,11 @@ OnOrder = Callable[[Sequence[Any], OrderAccount, Context], Sequence[Decision]]
 
 @dataclass(frozen=True, slots=True)
 class Parties:
-    """The streams that stand beside an order: customer, standing, payer, credit; and the last credit conclusion."""
+    """The streams that stand beside an order: customer, standing (with its credit conclusion), payer, credit."""
 
     order: str
     customer: str
     unit: str
-    conclusion: CreditConclusion | None = None
     collector_gone: bool = False
 
     @property
@@ -73,7 +71,7 @@ class Parties:
                 code="payer-changed",
             )
         payer = payer_of(unit, standing, file, policy_of(context))
-        seen = credit_seen(credit, self.conclusion)
+        seen = credit_seen(credit, standing.credit)
         return account, Gathered(file, payer, seen, collector_gone=self.collector_gone)
 
 
@@ -92,7 +90,6 @@ async def parties_of(request: ActingRequest, order: str, *, collector: str | Non
         order=order,
         customer=state.customer,
         unit=state.unit,
-        conclusion=await last_conclusion(request, state.customer),
         collector_gone=await is_gone(request.pool, collector) if collector else False,
     )
 
@@ -113,15 +110,6 @@ async def look_beside(request: ActingRequest, parties: Parties) -> tuple[OrderAc
     commands = request.running.commands
     states = [(await commands.load(thing.category, thing.id))[0] for thing in parties.things]
     return parties.gathered(states, await request.context())
-
-
-async def last_conclusion(request: ActingRequest, customer: str) -> CreditConclusion | None:
-    """The credit conclusion of the customer's F1 that is open or has made it active (R3.0)."""
-    claim = await request.running.store.read_claim(CLAIM_SCOPE, customer)
-    if claim is None:
-        return None
-    state, _ = await request.running.commands.load(QUALIFICATIONS, str(claim["holder"]).partition("-")[2])
-    return state.form.credit
 
 
 def credit_seen(credit: CreditRecord, conclusion: CreditConclusion | None) -> CreditSeen:
