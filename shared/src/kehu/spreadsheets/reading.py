@@ -1,25 +1,24 @@
-"""Excel files in and out: uploads are untrusted and checked before they are parsed, exports never run as formulas.
+"""Excel files in: uploads are untrusted, and checked before they are parsed.
 
-Parsing takes processor time in proportion to the file: call it in a thread.
+Parsing takes processor time in proportion to the file: call it in a thread. Memory goes with what the cells hold, not
+with the XML around them.
 """
 
 import io
 import re
+import tempfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, BinaryIO, TypeAlias, TypeVar
 from xml.parsers import expat
 
-import xlsxwriter
 from pydantic import BaseModel, ValidationError
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
-from kehu.calendar import SHANGHAI
 from kehu.errors import Invalid
 
 Cell: TypeAlias = str | int | float | bool | date | datetime | time | timedelta
@@ -27,15 +26,13 @@ Cell: TypeAlias = str | int | float | bool | date | datetime | time | timedelta
 # XML of a sheet shrinks to a tenth or so; what expands further is no list that somebody typed or exported.
 _MOST_EXPANSION = 20
 _MOST_PARTS = 1_000
+# A small file is checked in memory; of a large one only pieces are.
+_SPOOLED = 4 << 20
+_PIECE = 64 << 10
 _MOST_COLUMNS = 200
 _PROBLEMS_SHOWN = 20
-# Excel's own limits.
-_MOST_ROWS = 1_048_576
-_LONGEST_TEXT = 32_767
-_MOST_DIGITS = 15
 
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})", re.ASCII)
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -71,20 +68,35 @@ def read_rows(data: bytes, columns: Mapping[str, str], *, max_rows: int, max_byt
     """
     if len(data) > max_bytes:
         raise _too_big(max_bytes)
-    rows = _cells(_repacked(data, max_rows=max_rows, max_bytes=max_bytes))
-    start = next((index for index, row in enumerate(rows) if any(_content(cell) is not None for cell in row)), None)
-    if start is None:
-        raise SpreadsheetInvalid(
-            "表格是空的，请填写后重新上传。", "The sheet is empty: fill it in and upload it again."
-        )
-    places = _places(rows[start], columns)
-    found: list[SheetRow] = []
-    for number, row in enumerate(rows[start + 1 :], start + 2):
-        contents = {field: _content(row[place]) for field, place in places.items() if place < len(row)}
-        values = {field: value for field, value in contents.items() if value is not None}
-        if values:
-            found.append(SheetRow(number, values))
-    return found
+    return list(iterate_rows(io.BytesIO(data), columns, max_rows=max_rows, max_bytes=max_bytes))
+
+
+def iterate_rows(file: BinaryIO, columns: Mapping[str, str], *, max_rows: int, max_bytes: int) -> Iterator[SheetRow]:
+    """The same, a row at a time: for files of many rows, of which only a page is wanted in memory.
+
+    Args:
+        file: as uploaded, seekable; stays open until the last row was taken.
+        columns: as for `read_rows`.
+        max_rows: as for `read_rows`.
+        max_bytes: what its parts may unpack to is a multiple of it.
+
+    Raises:
+        SpreadsheetInvalid: as for `read_rows`; before the first row.
+    """
+    with tempfile.SpooledTemporaryFile(_SPOOLED) as checked:
+        _repack(file, checked, max_rows=max_rows, max_bytes=max_bytes)
+        cells = enumerate(_cells(checked), 1)
+        start = next((row for _, row in cells if any(_content(cell) is not None for cell in row)), None)
+        if start is None:
+            raise SpreadsheetInvalid(
+                "表格是空的，请填写后重新上传。", "The sheet is empty: fill it in and upload it again."
+            )
+        places = _places(start, columns)
+        for number, row in cells:
+            contents = {field: _content(row[place]) for field, place in places.items() if place < len(row)}
+            values = {field: value for field, value in contents.items() if value is not None}
+            if values:
+                yield SheetRow(number, values)
 
 
 def parse_rows(rows: Iterable[SheetRow], model: type[M], columns: Mapping[str, str]) -> list[M]:
@@ -115,83 +127,39 @@ def parse_rows(rows: Iterable[SheetRow], model: type[M], columns: Mapping[str, s
     return parsed
 
 
-def write_rows(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    """Write an .xlsx file of one sheet; rows are taken one at a time, so they may come from a cursor.
-
-    Text is written as text whatever it looks like. Aware times are shown in Shanghai; `Decimal` as money with two
-    decimals; whole numbers beyond Excel's 15 digits as text.
-
-    Raises:
-        ValueError: there are more rows than a sheet can hold.
-    """
-    target = io.BytesIO()
-    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with xlsxwriter.Workbook(target, options) as book:
-        sheet = book.add_worksheet()
-        formats = {
-            "heading": book.add_format({"bold": True}),
-            # Without it, Excel would take the text for a formula as soon as somebody edits the cell.
-            "text": book.add_format({"quote_prefix": True}),
-            "money": book.add_format({"num_format": "#,##0.00"}),
-            "date": book.add_format({"num_format": "yyyy-mm-dd"}),
-            "time": book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"}),
-        }
-        sheet.freeze_panes(1, 0)
-        for column, heading in enumerate(headings):
-            sheet.write_string(0, column, heading, formats["heading"])
-        for number, row in enumerate(rows, 1):
-            if number >= _MOST_ROWS:
-                raise ValueError(f"A sheet holds {_MOST_ROWS} rows: export fewer at once.")
-            for column, value in enumerate(row):
-                _write(sheet, (number, column), value, formats)
-    return target.getvalue()
-
-
-def _write(sheet: Any, place: tuple[int, int], value: Any, formats: Mapping[str, Any]) -> None:
-    match value:
-        case None:
-            pass
-        case bool():
-            sheet.write_boolean(*place, value)
-        case int() if len(str(abs(value))) <= _MOST_DIGITS:
-            sheet.write_number(*place, value)
-        case float():
-            sheet.write_number(*place, value)
-        case Decimal():
-            sheet.write_number(*place, value, formats["money"])
-        case datetime():
-            local = value.astimezone(SHANGHAI).replace(tzinfo=None) if value.tzinfo else value
-            sheet.write_datetime(*place, local, formats["time"])
-        case date():
-            sheet.write_datetime(*place, value, formats["date"])
-        case _:
-            text = str(value)[:_LONGEST_TEXT]
-            sheet.write_string(*place, text, formats["text"] if text.startswith(_FORMULA_STARTS) else None)
-
-
-def _repacked(data: bytes, *, max_rows: int, max_bytes: int) -> bytes:
-    """Return the file's XML parts in a fresh archive, each unpacked within bounds and looked through.
+def _repack(file: BinaryIO, target: Any, *, max_rows: int, max_bytes: int) -> None:
+    """Write the file's XML parts into a fresh archive, each unpacked within bounds and looked through, piece by piece.
 
     What the parser then sees is what was checked: no header can say one size and unpack to another.
     """
-    target = io.BytesIO()
+    most = max_bytes * _MOST_EXPANSION
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(target, "w") as checked:
+        with (
+            zipfile.ZipFile(file) as archive,
+            zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out,
+        ):
             parts = archive.infolist()
-            if sum(part.file_size for part in parts) > max_bytes * _MOST_EXPANSION or len(parts) > _MOST_PARTS:
+            if sum(part.file_size for part in parts) > most or len(parts) > _MOST_PARTS:
                 raise _too_big(max_bytes)
             if len({part.filename for part in parts}) < len(parts):
                 raise _damaged()
+            unpacked = 0
             for part in parts:
                 if part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                     raise _damaged()
                 if part.filename.endswith((".xml", ".rels")):
-                    content = archive.read(part)
-                    _PartCheck(max_rows).look_through(content)
-                    checked.writestr(part.filename, content)
+                    check = _PartCheck(max_rows)
+                    with archive.open(part) as content, out.open(part.filename, "w", force_zip64=True) as copy:
+                        while piece := content.read(_PIECE):
+                            unpacked += len(piece)
+                            if unpacked > most:
+                                raise _too_big(max_bytes)
+                            check.feed(piece)
+                            copy.write(piece)
+                    check.close()
     except (zipfile.BadZipFile, zlib.error, expat.ExpatError, EOFError, OSError, RuntimeError, ValueError) as error:
         raise _damaged() from error
-    return target.getvalue()
+    target.seek(0)
 
 
 class _PartCheck:
@@ -205,13 +173,16 @@ class _PartCheck:
         self._max_rows = max_rows
         self._row = 0
         self._column = 0
+        self._parser = expat.ParserCreate()
+        self._parser.XmlDeclHandler = self._declaration
+        self._parser.StartDoctypeDeclHandler = self._doctype
+        self._parser.StartElementHandler = self._element
 
-    def look_through(self, content: bytes) -> None:
-        parser = expat.ParserCreate()
-        parser.XmlDeclHandler = self._declaration
-        parser.StartDoctypeDeclHandler = self._doctype
-        parser.StartElementHandler = self._element
-        parser.Parse(content, True)  # noqa: FBT003 - expat takes it by position only
+    def feed(self, piece: bytes) -> None:
+        self._parser.Parse(piece, False)  # noqa: FBT003 - expat takes it by position only
+
+    def close(self) -> None:
+        self._parser.Parse(b"", True)  # noqa: FBT003 - same
 
     def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
         # Read here as something else than there, it could say something else.
@@ -256,12 +227,14 @@ class _PartCheck:
             )
 
 
-def _cells(data: bytes) -> list[list[Cell]]:
+def _cells(checked: Any) -> Iterator[list[Cell]]:
+    """The rows of the first visible sheet, from Excel's first on."""
     try:
-        with CalamineWorkbook.from_filelike(io.BytesIO(data)) as book:
+        with CalamineWorkbook.from_filelike(checked) as book:
             for index, sheet in enumerate(book.sheets_metadata):
                 if sheet.typ is SheetTypeEnum.WorkSheet and sheet.visible is SheetVisibleEnum.Visible:
-                    return book.get_sheet_by_index(index).to_python(skip_empty_area=False)
+                    yield from book.get_sheet_by_index(index).iter_rows()
+                    return
     except (CalamineError, OSError, ValueError) as error:
         raise _damaged() from error
     raise _damaged()
