@@ -47,6 +47,10 @@ from kehu_customer_registry.purchases import api as purchases_api
 from kehu_customer_registry.purchases.facts import MEASURES
 from kehu_customer_registry.purchases.measures import MEASURE_OVERDUE, MEASURES_VIEW
 from kehu_customer_registry.purchases.views import PURCHASES_VIEW
+from kehu_customer_registry.imports import api as imports_api
+from kehu_customer_registry.imports.facts import IMPORTS
+from kehu_customer_registry.imports.views import IMPORTS_VIEW
+from kehu_customer_registry.imports.working import work_imports
 from kehu_customer_registry.staff import api as staff_api
 from kehu_customer_registry.staff.bootstrap import appoint_first_admins
 from kehu_customer_registry.staff.decisions import KEY_ROLES
@@ -108,6 +112,9 @@ service = Service(
         Feature("take-over", router=taking_over_api.router),
         Feature("register", views=[REGISTER], router=register.router),
         Feature("printed-dossiers", router=printing.router),
+        Feature(
+            "imports", categories=[IMPORTS], views=[IMPORTS_VIEW], router=imports_api.router, workers=[work_imports]
+        ),
         Feature(
             "volumes",
             categories=[VOLUMES],

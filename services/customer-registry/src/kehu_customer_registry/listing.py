@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+import os
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
 from fastapi import Response
+from fastapi.responses import StreamingResponse
 from pydantic import Field, StringConstraints
 
 from kehu.http import ActingRequest
-from kehu.spreadsheets import write_rows
+from kehu.spreadsheets import SheetWriter
 from kehu_customer_registry.dossiers.rights import check_may_list
 from kehu_customer_registry.staff.decisions import check_may_export, record_export
 from kehu_customer_registry.staff.facts import STAFF
@@ -26,6 +30,9 @@ MonthName = Annotated[str, StringConstraints(pattern=r"^(19|20|21)\d{2}-(0[1-9]|
 #: Rows fetched at once for a file: a page of them takes milliseconds.
 EXPORT_PAGE = 5_000
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+#: A short file stays in memory; of a long one only pieces do.
+_SPOOLED = 1 << 20
+_PIECE = 64 << 10
 #: What a route says of an answer that is such a file.
 XLSX_ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": {XLSX: {}}}}
 
@@ -40,14 +47,23 @@ def check_may_take(request: ActingRequest) -> None:
     check_may_list(request.actor)
 
 
-async def every_page(fetch: Callable[[R | None], Awaitable[Sequence[R]]], most: int = EXPORT_PAGE) -> list[R]:
-    """All rows of a list, page by page; `fetch` gets the last row seen and gives at most `most` rows."""
-    rows: list[R] = []
+async def each_page(
+    fetch: Callable[[R | None], Awaitable[Sequence[R]]], most: int = EXPORT_PAGE
+) -> AsyncGenerator[Sequence[R]]:
+    """A list page by page; `fetch` gets the last row seen and gives at most `most` rows."""
+    last: R | None = None
     while True:
-        page = await fetch(rows[-1] if rows else None)
-        rows += page
+        page = await fetch(last)
+        if page:
+            yield page
         if len(page) < most:
-            return rows
+            return
+        last = page[-1]
+
+
+async def every_page(fetch: Callable[[R | None], Awaitable[Sequence[R]]], most: int = EXPORT_PAGE) -> list[R]:
+    """All rows of a short list (see `each_page`)."""
+    return [row async for page in each_page(fetch, most) for row in page]
 
 
 async def export(
@@ -58,14 +74,30 @@ async def export(
     rows: Callable[[], Awaitable[Iterable[Sequence[Any]]]],
     filters: Mapping[str, object] | None = None,
 ) -> Response:
-    """A list as an Excel file; that it was taken, and why, is recorded with the person.
+    """A short list as an Excel file (see `export_pages`); `rows` are fetched once it is known that they may be had."""
+
+    async def page() -> AsyncGenerator[Iterable[Sequence[Any]]]:
+        yield await rows()
+
+    return await export_pages(request, name, title, headings, page(), filters)
+
+
+async def export_pages(
+    request: ActingRequest,
+    name: str,
+    title: str,
+    headings: Sequence[str],
+    pages: AsyncGenerator[Iterable[Sequence[Any]]],
+    filters: Mapping[str, object] | None = None,
+) -> Response:
+    """A list of any length as an Excel file, a page in memory at a time; that it was taken, and why, is recorded.
 
     Args:
         request: of whom; its header `Kehu-Reason` says why.
-        name: the list, as it is recorded.
+        name: the list, as it is recorded with the person.
         title: of the file, before the day.
         headings: of the columns.
-        rows: fetched once it is known that they may be had.
+        pages: of rows; not begun before it is known that they may be had.
         filters: as they are recorded; never personal.
 
     Raises:
@@ -76,10 +108,38 @@ async def export(
     context = await request.context()
     check_may_export(context)
     reason = request.reason
-    found = list(await rows())
-    book = await asyncio.to_thread(write_rows, headings, found)
-    named = {key: str(value) for key, value in (filters or {}).items() if value is not None}
-    recording = partial(record_export, name=name, filters=named, rows=len(found), reason=reason)
-    await request.running.commands.handle(STAFF, request.actor.id, recording, context, correlation=request.correlation)
-    file = quote(f"{title}-{context.today}.xlsx")
-    return Response(book, media_type=XLSX, headers={"Content-Disposition": f"attachment; filename*=UTF-8''{file}"})
+    file = tempfile.SpooledTemporaryFile(_SPOOLED)  # noqa: SIM115 - closed when the last byte was sent
+    try:
+        rows = await _written(file, headings, pages)
+        named = {key: str(value) for key, value in (filters or {}).items() if value is not None}
+        recording = partial(record_export, name=name, filters=named, rows=rows, reason=reason)
+        await request.running.commands.handle(
+            STAFF, request.actor.id, recording, context, correlation=request.correlation
+        )
+        size = file.seek(0, os.SEEK_END)
+    except BaseException:
+        file.close()
+        raise
+    said = quote(f"{title}-{context.today}.xlsx")
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{said}", "Content-Length": str(size)}
+    return StreamingResponse(_content(file), media_type=XLSX, headers=headers)
+
+
+async def _written(file: Any, headings: Sequence[str], pages: AsyncGenerator[Iterable[Sequence[Any]]]) -> int:
+    writer = SheetWriter(file, headings)
+    try:
+        async with aclosing(pages):
+            async for page in pages:
+                await asyncio.to_thread(writer.write, page)
+    finally:
+        await asyncio.to_thread(writer.close)
+    return writer.rows
+
+
+async def _content(file: Any) -> AsyncGenerator[bytes]:
+    try:
+        file.seek(0)
+        while piece := await asyncio.to_thread(file.read, _PIECE):
+            yield piece
+    finally:
+        file.close()

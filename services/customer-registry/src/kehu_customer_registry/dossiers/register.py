@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import AsyncGenerator
 from datetime import date, datetime
-from functools import partial
-from typing import Annotated
-from urllib.parse import quote
+from typing import Annotated, Any
 
 import asyncpg
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
 from kehu.contracts.customers import Affiliation, CustomerKind, IdentityKind
-from kehu.http import Acting, ActingRequest, Page, Paging
-from kehu.spreadsheets import write_rows
+from kehu.http import Acting, Page, Paging
 from kehu_customer_registry.dossiers.content import Nature
 from kehu_customer_registry.dossiers.facts import Status
-from kehu_customer_registry.dossiers.rights import Scope, check_may_list, scope
+from kehu_customer_registry.dossiers.rights import check_may_list, scope
 from kehu_customer_registry.dossiers.views import Filters, list_register
-from kehu_customer_registry.staff.decisions import Code, check_may_export, record_export
-from kehu_customer_registry.staff.facts import STAFF
+from kehu_customer_registry.listing import EXPORT_PAGE, XLSX_ANSWER, each_page, export_pages
+from kehu_customer_registry.staff.decisions import Code
 
 router = APIRouter(tags=["register"])
 
-#: Rows fetched at once for a file: a page of them takes milliseconds.
-_EXPORT_PAGE = 5_000
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _EXPORTED = (
     ("number", "客户编号 Number"),
     ("name", "客户名称 Name"),
@@ -96,30 +90,20 @@ async def list_customers(request: Acting, paging: Paging, filters: Filtered) -> 
     return paging.page([RegisterRow.model_validate(dict(row)) for row in rows], key=lambda row: (row.serial,))
 
 
-@router.get("/register/export", response_class=Response, responses={200: {"content": {_XLSX: {}}}})
+@router.get("/register/export", response_class=Response, responses=XLSX_ANSWER)
 async def export_register(request: Acting, filters: Filtered) -> Response:
     """The same as an Excel file. Takes a reason (header `Kehu-Reason`), which is recorded; not for who is leaving."""
-    context = await request.context()
-    check_may_export(context)
-    reason = request.reason
-    rows = await _every_row(request, scope(request.actor), filters)
-    book = await asyncio.to_thread(
-        write_rows, [heading for _, heading in _EXPORTED], ([row[field] for field, _ in _EXPORTED] for row in rows)
-    )
-    recording = partial(record_export, name="register", filters=_recorded(filters), rows=len(rows), reason=reason)
-    await request.running.commands.handle(STAFF, request.actor.id, recording, context, correlation=request.correlation)
-    name = quote(f"客户信息一览表-{context.today}.xlsx")
-    return Response(book, media_type=_XLSX, headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}"})
+    shown = scope(request.actor)
 
+    async def fetch(last: asyncpg.Record | None) -> list[asyncpg.Record]:
+        return await list_register(request.pool, shown, filters, last["serial"] if last else None, EXPORT_PAGE)
 
-async def _every_row(request: ActingRequest, shown: Scope, filters: Filters) -> list[asyncpg.Record]:
-    rows: list[asyncpg.Record] = []
-    while True:
-        after = rows[-1]["serial"] if rows else None
-        page = await list_register(request.pool, shown, filters, after, _EXPORT_PAGE)
-        rows += page
-        if len(page) < _EXPORT_PAGE:
-            return rows
+    async def rows() -> AsyncGenerator[list[list[Any]]]:
+        async for page in each_page(fetch):
+            yield [[row[field] for field, _ in _EXPORTED] for row in page]
+
+    headings = [heading for _, heading in _EXPORTED]
+    return await export_pages(request, "register", "客户信息一览表", headings, rows(), _recorded(filters))
 
 
 def _recorded(filters: Filters) -> dict[str, str]:

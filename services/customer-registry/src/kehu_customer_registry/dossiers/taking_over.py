@@ -73,9 +73,7 @@ def propose_take_over(command: ProposeTakeOver, state: Dossier, context: Context
     rights.check_keeper(state, context.actor)
     check_open(state)
     check_submittable(state, context)
-    _check_days(command, context)
-    _check_consistent(command)
-    _check_months(command, context)
+    check_standing(command, context)
     proposed = TakeOverProposed(
         customer=state.customer,
         active_since=command.active_since,
@@ -156,6 +154,18 @@ def _sign_second(state: Dossier, context: Context, proposed_by: str) -> Signatur
             clause=CLAUSE,
         )
     return Signature(actor.id)
+
+
+def check_standing(command: ProposeTakeOver, context: Context) -> None:
+    """Refuse what cannot be so.
+
+    Raises:
+        Invalid: the evidence names the fields.
+
+    """
+    _check_days(command, context)
+    _check_consistent(command)
+    _check_months(command, context)
 
 
 def _check_days(command: ProposeTakeOver, context: Context) -> None:
