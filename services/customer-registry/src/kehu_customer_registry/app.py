@@ -38,6 +38,10 @@ from kehu_customer_registry.dossiers.unanswered import DOSSIER_UNANSWERED
 from kehu_customer_registry.dossiers.views import REGISTER
 from kehu_customer_registry.escalations import api as escalations_api
 from kehu_customer_registry.escalations.views import ESCALATIONS
+from kehu_customer_registry.imports import api as imports_api
+from kehu_customer_registry.imports.facts import IMPORTS
+from kehu_customer_registry.imports.views import IMPORTS_VIEW
+from kehu_customer_registry.imports.working import work_imports
 from kehu_customer_registry.lineage import LINEAGE_VIEW
 from kehu_customer_registry.monthly_reports import api as monthly_reports_api
 from kehu_customer_registry.monthly_reports.closing import MONTH_CLOSES, MONTH_ENDS
@@ -47,10 +51,6 @@ from kehu_customer_registry.purchases import api as purchases_api
 from kehu_customer_registry.purchases.facts import MEASURES
 from kehu_customer_registry.purchases.measures import MEASURE_OVERDUE, MEASURES_VIEW
 from kehu_customer_registry.purchases.views import PURCHASES_VIEW
-from kehu_customer_registry.imports import api as imports_api
-from kehu_customer_registry.imports.facts import IMPORTS
-from kehu_customer_registry.imports.views import IMPORTS_VIEW
-from kehu_customer_registry.imports.working import work_imports
 from kehu_customer_registry.staff import api as staff_api
 from kehu_customer_registry.staff.bootstrap import appoint_first_admins
 from kehu_customer_registry.staff.decisions import KEY_ROLES
