@@ -71,7 +71,7 @@ class Api:
 @pytest.fixture(scope="module")
 async def company(installation: Installation) -> Installation:
     """Return the running system with the whole sample company in it."""
-    player = Player(installation.system, await installation.today(), lambda _: None)
+    player = Player(installation.system, await installation.today(), lambda _: None, SAMPLES)
     for script in sorted(SAMPLES.glob("*.json")):
         await player.play(script.stem, read_script(script))
     return installation
