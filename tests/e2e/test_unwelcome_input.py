@@ -29,7 +29,7 @@ SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 #: They hold every role between them; `nobody` is not on the staff at all.
 PEOPLE = ("li", "zhao", "sun", "fin", "office", "boss", "market", "auditor", "hr", "admin", "nobody")
 #: For each operation and mode: enough to meet every field once or twice, few enough for a suite that is run often.
-EXAMPLES = 8
+EXAMPLES = 5
 SERVICES = ("customer-registry", "vetting", "grading", "engagement", "notifier")
 #: What nobody's form asks for: NUL, controls, bidi, SQL and template syntax, full-width digits, 20,000 letters.
 NASTY = ("\0", "a\u202eb", "' OR 1=1 --", "{{7*7}}${7*7}", "１２３", "x" * 20_000, "", "\u0007", "NaN", "-1")
@@ -153,12 +153,13 @@ def _try_operation(api: Api, operation: Any, mode: GenerationMode, told: dict[st
 
 
 def _check(case: Any, answer: Any) -> None:
-    at = f"{case.method} {case.formatted_path}: {answer.status_code} {answer.text[:500]}"
+    if answer.status_code < httpx2.codes.BAD_REQUEST:
+        return  # possibly a file
+    at = f"{case.method} {case.formatted_path}: {answer.status_code} {answer.content[:500]!r}"
     assert answer.status_code < httpx2.codes.INTERNAL_SERVER_ERROR, at
-    kind = answer.headers.get("content-type", [""])[0]
-    if answer.status_code >= httpx2.codes.BAD_REQUEST and "problem+json" in kind:
-        problem = json.loads(answer.text)
+    if "problem+json" in answer.headers.get("content-type", [""])[0]:
+        problem = json.loads(answer.content)
         assert problem["code"], at
         assert problem["detail"] or problem.get("errors"), at
-    elif answer.status_code >= httpx2.codes.BAD_REQUEST:
+    else:
         assert case.method.upper() == "HEAD" or answer.status_code == httpx2.codes.NOT_FOUND, f"no problem: {at}"
