@@ -72,13 +72,7 @@ def submit_report(command: WriteReport, state: MonthlyReport, context: Context) 
 
     """
     principal = _check_manager(command.department, context)
-    if context.now < command.month.end:
-        raise MonthNotEnded(
-            f"{command.month} 尚未结束,不能上报。请在当月结束后上报。",
-            f"{command.month} is not over, so it cannot be reported yet. Report it once the month has ended.",
-            clause=CLAUSE,
-            month=str(command.month),
-        )
+    _check_ended(command.month, context)
     if state.content is not None:
         raise AlreadySubmitted(
             f"{command.month} 的月报已提交。如有变动,请使用“更正”并写明原因。",
@@ -109,10 +103,12 @@ def correct_report(command: WriteReport, state: MonthlyReport, context: Context)
 
     Raises:
         Forbidden, Invalid: as for submitting.
+        MonthNotEnded: by this clock the month is not over, whatever another clock said before.
         NotSubmitted: there is nothing to correct.
 
     """
     _check_manager(command.department, context)
+    _check_ended(command.month, context)
     if state.content is None:
         raise NotSubmitted(
             f"{command.month} 的月报尚未提交,无可更正。请直接提交。",
@@ -179,6 +175,16 @@ def _movements(
     return tuple(
         Movement(customer=customer, number=number, remark=remark) for (customer, number), remark in found.items()
     )
+
+
+def _check_ended(month: Month, context: Context) -> None:
+    if context.now < month.end:
+        raise MonthNotEnded(
+            f"{month} 尚未结束,不能上报。请在当月结束后上报。",
+            f"{month} is not over, so it cannot be reported yet. Report it once the month has ended.",
+            clause=CLAUSE,
+            month=str(month),
+        )
 
 
 def _check_manager(department: str, context: Context) -> str | None:
