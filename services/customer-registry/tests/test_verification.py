@@ -22,13 +22,14 @@ from kehu.contracts.customers import (
     VerifierNeeded,
 )
 from kehu.deciding import Context
-from kehu.errors import Invalid, NotFound, Refused
+from kehu.errors import Forbidden, Invalid, NotFound, Refused
 from kehu.facts import Fact, RecordedFact
 from kehu.ids import new_id
 from kehu_customer_registry.testing import (
     CUSTOMER,
     EAST,
     MANAGER,
+    MARKET,
     POLICIES,
     SYSTEM,
     WEST_MANAGER,
@@ -108,6 +109,24 @@ def test_who_was_archived_during_the_quarter_is_due_from_the_next_one(registered
 
 def test_closed_and_merged_customers_are_not_due() -> None:
     assert case(kept=replace(KEPT, live=False)).do(decisions.plan, SYSTEM, Q4) == []
+
+
+def test_who_was_archived_during_the_quarter_is_verified_in_it_where_market_or_the_manager_asks() -> None:
+    for asking in (MANAGER, MARKET):
+        one = case(kept=replace(KEPT, registered_on=date(2026, 11, 5)), at=datetime(2026, 11, 6, tzinfo=SHANGHAI))
+        (fact,) = one.do(decisions.ask_for, asking)
+        assert (fact.quarter, fact.due_on) == (QUARTER, date(2026, 12, 31))
+        assert one.do(decisions.plan, SYSTEM, Q4) == []
+        with pytest.raises(Refused, match="already"):
+            one.do(decisions.ask_for, asking)
+
+
+def test_nobody_else_asks_for_it_and_not_of_who_is_closed_or_merged() -> None:
+    for actor in (WEST_MANAGER, VERIFIER, person("sales", "salesperson"), replace(MANAGER, departing=True)):
+        with pytest.raises(Forbidden):
+            case().do(decisions.ask_for, actor)
+    with pytest.raises(Refused, match="nothing to verify"):
+        case(kept=replace(KEPT, live=False)).do(decisions.ask_for, MARKET)
 
 
 def test_nobody_verifies_their_own_customer_and_without_anybody_else_it_waits_for_the_manager() -> None:

@@ -28,8 +28,9 @@ from kehu.facts import Fact, RecordedFact
 from kehu.http import Acting, ActingRequest, Answer, Editing, Page, Paging, StreamId
 from kehu.text import Paragraph
 from kehu_customer_registry.dossiers.facts import DOSSIERS, Dossier, ParticularsChanged
+from kehu_customer_registry.dossiers.finding import load_dossier
 from kehu_customer_registry.dossiers.register import Day
-from kehu_customer_registry.dossiers.rights import Sight, check_may_list, scope, sight
+from kehu_customer_registry.dossiers.rights import Sight, check_may_list, check_visible, scope, sight
 from kehu_customer_registry.listing import EXPORT_PAGE, XLSX_ANSWER, QuarterName, every_page, export
 from kehu_customer_registry.staff.decisions import Code
 from kehu_customer_registry.verification import decisions
@@ -79,6 +80,14 @@ class RecordForm(BaseModel):
         default=None, description="With `changed`: the version of the dossier's stream (its ETag) that updated it."
     )
     remark: Paragraph = ""
+
+
+class AskForm(BaseModel):
+    """Which dossier is to be verified in the present quarter already."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    customer: Annotated[str, Field(pattern=r"^[\w-]{1,64}$", description="Id or 客户编号.")]
 
 
 class VerifierForm(BaseModel):
@@ -195,6 +204,20 @@ async def show_worklist(request: Acting, paging: Paging, filtered: Filtered) -> 
     return paging.page([_row(row) for row in rows], key=lambda row: (row.quarter, row.customer))
 
 
+@router.post("/verifications", status_code=201)
+async def ask_for_verification(body: AskForm, request: Acting) -> Answer:
+    """Have a dossier verified in the present quarter though it was archived during it; 市场部 or the manager does.
+
+    The answer's `verification` names it.
+    """
+    dossier, _ = await load_dossier(request.running, body.customer)
+    check_visible(dossier, request.actor)
+    verification = verification_id(dossier.customer, str(Quarter.of(calendar.today(request.now))))
+    return await _together(
+        request, dossier.customer, decisions.ask_for, must_exist=False, numbers={"verification": verification}
+    )
+
+
 @router.get("/verifications/overview")
 async def show_overview(request: Acting, quarter: QuarterName | None = None) -> list[DepartmentCounts]:
     """A quarter's counts by department (now: the present one), of the departments that you see whole."""
@@ -276,6 +299,8 @@ async def _together(
     *,
     named: str | None = None,
     changes: Mapping[int, date] | None = None,
+    must_exist: bool = True,
+    numbers: dict[str, Any] | None = None,
 ) -> Answer:
     """Decide on the verifications while the dossier stands still: nobody becomes its owner in between."""
     dossier, _ = await request.running.commands.load(DOSSIERS, customer)
@@ -286,7 +311,8 @@ async def _together(
         about = replace(context, gathered=Around(kept_as(kept), company, changes))
         return [decide(verifications, about), Decision()]
 
-    return await request.handle_together([Thing(VERIFICATIONS, customer), Thing(DOSSIERS, customer)], both)  # pyright: ignore[reportArgumentType] - a pair, as there are two things
+    things = [Thing(VERIFICATIONS, customer, must_exist=must_exist), Thing(DOSSIERS, customer)]
+    return await request.handle_together(things, both, numbers=numbers)  # pyright: ignore[reportArgumentType] - a pair, as there are two things
 
 
 async def _check_may_know(request: ActingRequest, customer: str, quarter: str) -> None:

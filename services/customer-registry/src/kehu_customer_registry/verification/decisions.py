@@ -122,6 +122,40 @@ def plan(quarter: Quarter, state: Verifications, context: Context) -> Decision:
     return Decision([appoint(kept, str(quarter), quarter.last_day, around.company, context)])
 
 
+def ask_for(state: Verifications, context: Context) -> Decision:
+    """Make a dossier due for the present quarter though it was archived during it, such as one taken over at go-live.
+
+    Raises:
+        Forbidden: the actor is neither the department's manager nor of 市场部, or is leaving.
+        Refused: it is due already, or the customer is not kept any more.
+
+    """
+    around: Around = context.gathered
+    kept, actor, quarter = around.kept, context.actor, Quarter.of(context.today)
+    may = actor.has(Role.MARKET_DEPT) or actor.has(Role.DEPT_MANAGER, department=kept.department)
+    if not may or actor.departing:
+        raise Forbidden(
+            f"提前核实由市场部或部门 {kept.department} 的经理安排。",
+            f"市场部 or the manager of the department {kept.department} asks for one before the next quarter.",
+            clause=CLAUSE,
+        )
+    if not kept.live:
+        raise Refused(
+            "该客户的档案未归档,或客户已关闭或被合并,无需核实。",
+            "The dossier is not archived, or the customer is closed or merged: there is nothing to verify.",
+            clause=CLAUSE,
+            code="not-archived",
+        )
+    if str(quarter) in state.items:
+        raise Refused(
+            f"{quarter} 的核实已经安排,请查看核实清单。",
+            f"It is due for {quarter} already: see the worklist of verifications.",
+            clause=CLAUSE,
+            code="verification-exists",
+        )
+    return Decision([appoint(kept, str(quarter), quarter.last_day, around.company, context)])
+
+
 def reappoint(state: Verifications, context: Context) -> Decision:
     """Appoint another verifier wherever the present one may not do it any more, or there was nobody.
 
@@ -325,8 +359,9 @@ def _item(state: Verifications, quarter: str) -> Verification:
     item = state.items.get(quarter)
     if item is None:
         raise NotFound(
-            "该客户在这一季度没有待核实的档案。季度中归档的客户从下一季度起核实。",
-            "Nothing is due of this customer in that quarter. Archived during a quarter, it is due from the next one.",
+            "该客户在这一季度没有待核实的档案。季度中归档的客户从下一季度起核实,也可由市场部或部门经理提前安排。",
+            "Nothing is due of this customer in that quarter. Archived during a quarter, it is due from the next one, "
+            "unless 市场部 or the manager asks for it before.",
             clause=CLAUSE,
             code="verification-unknown",
         )
