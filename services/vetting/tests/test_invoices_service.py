@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 import asyncpg
+import docx
 import httpx2
 import pytest
 import pytest_asyncio
@@ -48,6 +49,7 @@ from kehu.facts import Fact
 from kehu.identity import issue_token
 from kehu.loops import Loop
 from kehu.parts import Running, connect
+from kehu.printing.routes import FormPrinted, printings
 from kehu.rebuilding import rebuild
 from kehu.relay import Relay
 from kehu.running import Assembly, assemble
@@ -58,6 +60,7 @@ from kehu_vetting.app import service as vetting
 from kehu_vetting.credit.facts import CREDIT
 from kehu_vetting.customer_files.facts import CUSTOMER_FILES, CustomerNoted
 from kehu_vetting.invoices.accounts import INVOICE_ACCOUNTS
+from kehu_vetting.invoices.facts import INVOICE_REQUESTS
 from kehu_vetting.invoices.taking_out import COLUMNS, LINE_COLUMNS
 from kehu_vetting.orders.facts import ORDERS
 from kehu_vetting.qualifications.form import Document, InvoicingBlock
@@ -802,6 +805,67 @@ async def test_what_is_not_there_is_not_found(world: World, method: str, path: s
     }
     answer = await world.ask(method, path, "fei", bodies.get(path.rpartition("/")[2]), version=1)
     assert answer.status_code == 404, answer.text
+
+
+# --- printed ---------------------------------------------------------------------------------------------------------
+
+
+def text_of(answer: httpx2.Response) -> str:
+    """Everything that stands in a docx."""
+    assert answer.status_code == 200, answer.text
+    return "".join(docx.Document(io.BytesIO(answer.content)).element.itertext())
+
+
+async def printed_by(world: World, person: str) -> list[FormPrinted]:
+    """What is on record of what they printed, so far."""
+    found = [one.fact for one in await world.assembly.running.commands.history(printings("vetting"), person)]
+    return [fact for fact in found if isinstance(fact, FormPrinted)]
+
+
+async def test_f2_is_printed_for_who_may_see_it_and_recorded(world: World) -> None:
+    """The owner's without a reason, everybody else's with one; the auditor's masked; nobody's who may not see it."""
+    number = await world.passed(await world.order(), 500_000)
+    path = f"/invoice-requests/{number}/print"
+    own = await world.ask("GET", f"{path}?format=pdf", "sales")
+    assert (own.status_code, own.headers["content-type"], own.content[:5]) == (200, "application/pdf", b"%PDF-")
+    assert "attachment" in own.headers["content-disposition"]
+    other = await world.ask("GET", f"{path}?format=docx", "vera")
+    assert (other.status_code, other.json()["code"]) == (422, "reason-required")
+    for person in ("west", "other"):
+        assert (await world.ask("GET", f"{path}?format=pdf", person, reason="x")).status_code == 404
+    account = (await world.show(f"/invoice-requests/{number}", "sales"))["buyer"]["phone"]
+    for person in ("vera", "auditor"):
+        text = text_of(await world.ask("GET", f"{path}?format=docx", person, reason="开票核对"))
+        assert (number in text, account in text, "遮盖" in text) == (True, person == "vera", person == "auditor")
+    assert (await world.show(f"/invoice-requests/{number}", "auditor"))["buyer"]["phone"] != account
+    for person, why, masked in (("sales", None, False), ("vera", "开票核对", False), ("auditor", "开票核对", True)):
+        fact = (await printed_by(world, person))[-1]
+        assert (fact.form, fact.of, fact.reason, fact.masked) == ("F2", number, why, masked)
+    history = await world.assembly.running.commands.history(
+        INVOICE_REQUESTS, (await world.show(path[:-6], "sales"))["request"]
+    )
+    text = text_of(await world.ask("GET", f"{path}?format=docx", "sales"))
+    assert all(str(one.id) in text for one in history)
+
+
+async def test_f3_is_printed_also_for_several_invoices_of_one_customer(world: World) -> None:
+    order, stranger = await world.order(), await world.order()
+    first, second = await world.registered(order, 100), await world.registered(order, 200, world.paper())
+    foreign = await world.registered(stranger, 100)
+    path = f"/invoices/{first}/print?format=docx"
+    alone = text_of(await world.ask("GET", path, "sales"))
+    shown = [await world.show(f"/invoices/{one}", "sales") for one in (first, second)]
+    numbers = shown[0]["digital_number"], f"{shown[1]['code']} {shown[1]['number']}"
+    assert [one in alone for one in numbers] == [True, False]
+    both = text_of(await world.ask("GET", f"{path}&also={second}&also={first}", "sales"))
+    assert [both.count(one) >= 1 for one in numbers] == [True, True]
+    assert "2 invoices" in both
+    mixed = await world.ask("GET", f"{path}&also={foreign}", "sales")
+    assert (mixed.status_code, mixed.json()["code"]) == (409, "several-customers")
+    assert (await world.ask("GET", path, "mei")).json()["code"] == "reason-required"
+    assert (await world.ask("GET", path, "west", reason="x")).status_code == 404
+    assert (await world.ask("GET", path, "leaving", reason="x")).status_code == 404
+    assert [fact.form for fact in await printed_by(world, "sales")][-2:] == ["F3", "F3"]
 
 
 async def test_views_rebuilt_from_the_log_are_what_they_were(world: World) -> None:

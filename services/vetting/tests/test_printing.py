@@ -23,7 +23,7 @@ from kehu_vetting.qualifications.printing import Vetted, on_behalf_of, qualifica
 from kehu_vetting.qualifications.required_documents import REQUIRED_DOCUMENTS
 from kehu_vetting.qualifications.shown import describe
 from kehu_vetting.sight import Sight
-from kehu_vetting.testing import DOCUMENTS, FILE, NOW, SALES, VETTER, Case, agreement, complete_form
+from kehu_vetting.testing import DOCUMENTS, FILE, NOW, SALES, TODAY, VETTER, Case, agreement, complete_form
 
 PRINTED = Printed(NOW, "孙一 (sales)", (str(new_id()),))
 NAMES = {"sales": "孙一 (sales)", "vetter": "钱二 (vetter)", "finance": "李三 (finance)", "boss": "周总 (boss)"}
@@ -195,7 +195,7 @@ def test_f2_has_buyer_order_lines_rates_sums_receipts_applicant_and_reviewers() 
         "SK000001",
         "BANK-1",
         "申请人",
-        "孙一 (sales)",
+        "孙一 (sales) 2026-11-24 10:00",
         "营销部审核",
         "钱二 (vetter)",
         "财务部审核",
@@ -212,10 +212,12 @@ def test_a_receipt_that_is_not_known_is_named_by_its_id() -> None:
 def test_f3_has_numbers_date_amount_issuer_collector_and_delivery(numbers: Any) -> None:
     case = Invoices().passed()
     case.issue(numbers)
-    form = collection_form(list(case.account.invoices.values()), CUSTOMER, NAMES, PRINTED)
+    (invoice,) = case.account.invoices
+    case.collect(invoice, SALES, TODAY, TODAY)
+    form = collection_form(list(case.account.invoices.values()), recorded(case.facts), CUSTOMER, NAMES, PRINTED)
     text = words(form)
     number = numbers.digital_number or f"{numbers.code} {numbers.number}"
-    assert in_order(text, number, "2026-11-24", "¥50,000.00", "issuer", "孙一 (sales)", "客户签收")
+    assert in_order(text, number, "2026-11-24", "¥50,000.00", "issuer", "孙一 (sales)", "2026-11-24 10:00", "客户签收")
     assert ("delivery acknowledged" in text) is (numbers.digital_number is not None)
 
 
@@ -226,7 +228,7 @@ def test_they_are_printed(format_: Format) -> None:
     for form in (
         f1(Case().approved()),
         request_form(case.request(), recorded(case.requests["q-1"]), CUSTOMER, RECEIPTS, NAMES, PRINTED),
-        collection_form(list(case.account.invoices.values()), CUSTOMER, NAMES, PRINTED),
+        collection_form(list(case.account.invoices.values()), recorded(case.facts), CUSTOMER, NAMES, PRINTED),
     ):
         made = render(form, format_)
         if format_ is Format.DOCX:

@@ -21,6 +21,7 @@ from kehu_vetting.customer_files.reactions import REACTIONS
 from kehu_vetting.customer_files.views import CUSTOMER_FILES_VIEW
 from kehu_vetting.exports import EXPORTS
 from kehu_vetting.invoices import api as invoices_api
+from kehu_vetting.invoices import printing as invoices_printing
 from kehu_vetting.invoices import reactions as invoices_reactions
 from kehu_vetting.invoices import register as invoices_register
 from kehu_vetting.invoices import schedules as invoices_schedules
@@ -142,6 +143,7 @@ service = Service(
             router=invoices_register.router,
         ),
         Feature("invoice-requests", router=invoices_api.router),
+        Feature("printed-invoices", router=invoices_printing.router),
         Feature(
             "receipts",
             categories=[RECEIPTS],

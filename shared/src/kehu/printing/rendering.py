@@ -40,6 +40,8 @@ TIMEOUT_SECONDS = 30.0
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 #: Between the margins, by whether it is landscape: 180 and 267 mm, in twentieths of a point.
 _TWIPS = {False: 10_205, True: 15_137}
+#: A field's label, 27 mm: what the longest one takes.
+_LABEL_TWIPS = 1_531
 # Two at a time: more would only take the requests' processor away. Whoever waits does so within their time.
 _WORKERS = ThreadPoolExecutor(2, thread_name_prefix="printing")
 
@@ -132,6 +134,8 @@ def _docx(data: dict[str, Any], at: datetime) -> bytes:
     for table, block in zip(document.docx.element.body.findall(qn("w:tbl")), data["blocks"], strict=True):
         if block["kind"] == "table":
             _lay_out(table, block["columns"], landscape=data["landscape"])
+        elif block["kind"] == "fields":
+            _lay_out_fields(table, landscape=data["landscape"])
     properties = document.docx.core_properties
     properties.title, properties.author, properties.last_modified_by = data["title"]["zh"], "Kehu", "Kehu"
     properties.created = properties.modified = at.astimezone(UTC).replace(tzinfo=None, microsecond=0)
@@ -153,6 +157,20 @@ def _lay_out(table: CT_Tbl, columns: Sequence[Mapping[str, Any]], *, landscape: 
             if column["right"] and number > 0:
                 for paragraph in cell.p_lst:
                     paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
+
+
+def _lay_out_fields(table: CT_Tbl, *, landscape: bool) -> None:
+    """Labels take what they need and values the rest, as in the PDF; a wide value spans the three columns behind it."""
+    value = (_TWIPS[landscape] - 2 * _LABEL_TWIPS) // 2
+    widths = [_LABEL_TWIPS, value, _LABEL_TWIPS, value]
+    table.tblPr.autofit = False
+    for grid, width in zip(table.tblGrid.gridCol_lst, widths, strict=True):
+        grid.w = Twips(width)
+    for row in table.tr_lst:
+        at = 0
+        for cell in row.tc_lst:
+            cell.width = Twips(sum(widths[at : at + cell.grid_span]))
+            at += cell.grid_span
 
 
 def _dated(archive: io.BytesIO) -> bytes:

@@ -26,7 +26,7 @@ from kehu_vetting.invoices.policy import invoicing
 from kehu_vetting.invoices.rights import may_look
 from kehu_vetting.invoices.shown import InvoicingShown, RequestShown, describe_invoicing, describe_request
 from kehu_vetting.orders.finding import find_order
-from kehu_vetting.sight import check_visible, scope
+from kehu_vetting.sight import Sight, check_visible, scope
 
 router = APIRouter(tags=["invoice-requests"])
 
@@ -129,11 +129,10 @@ async def show_request(named: StreamId, request: Acting) -> RequestShown:
     """One request by its id or KP number, with what a reviewer looks at: the credit, and what has changed; its ETag."""
     found, state, _ = await find_request(request, named)
     file = await load_file(request, state.customer)
-    if not may_look(request.actor, file):
-        check_visible(file, request.actor)
+    seen = Sight.ALL if may_look(request.actor, file) else check_visible(file, request.actor)
     history = await request.history(INVOICE_REQUESTS, found)
     order, gathered = await look_beside(request, await parties_of(request, state.order))
-    return describe_request(history, state, order, gathered, request.actor)
+    return describe_request(history, state, order, gathered, request.actor, seen)
 
 
 @router.get("/invoice-requests")

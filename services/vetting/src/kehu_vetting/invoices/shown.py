@@ -34,6 +34,7 @@ from kehu_vetting.invoices.gathered import CreditSeen, Gathered
 from kehu_vetting.invoices.orders import OrderAccount
 from kehu_vetting.invoices.policy import invoicing
 from kehu_vetting.invoices.rights import check_issuer, check_reviewer
+from kehu_vetting.sight import Sight, mask
 
 
 class ReviewShown(BaseModel):
@@ -183,7 +184,12 @@ class InvoicingShown(BaseModel):
 
 
 def describe_request(
-    history: Sequence[RecordedFact[Fact]], state: InvoiceRequest, order: OrderAccount, gathered: Gathered, actor: Actor
+    history: Sequence[RecordedFact[Fact]],
+    state: InvoiceRequest,
+    order: OrderAccount,
+    gathered: Gathered,
+    actor: Actor,
+    seen: Sight = Sight.ALL,
 ) -> RequestShown:
     """A request with everything passed and remarked.
 
@@ -193,6 +199,7 @@ def describe_request(
         order: as it stands.
         gathered: customer, payer and credit as they stand.
         actor: who looks.
+        seen: how much of it they see.
 
     """
     if state.content is None or state.basis is None:
@@ -213,7 +220,7 @@ def describe_request(
         unit=state.basis.unit,
         bundle=state.bundle,
         digest=state.digest,
-        buyer=state.content.buyer,
+        buyer=masked_buyer(state.content.buyer) if seen is Sight.MASKED else state.content.buyer,
         lines=list(state.content.lines),
         net_fen=amounts.net,
         tax_fen=amounts.tax,
@@ -232,6 +239,11 @@ def describe_request(
         credit=CreditShown.of(gathered.credit),
         may=_may(state, file, actor),
     )
+
+
+def masked_buyer(buyer: Buyer) -> Buyer:
+    """The buyer's block for who reads masked: a payer may be a person, whose account and phone are personal."""
+    return buyer.model_copy(update={name: mask(getattr(buyer, name)) for name in ("account", "phone")})
 
 
 def describe_invoice(invoice: Invoice, account: InvoiceAccount, file: CustomerFile) -> InvoiceShown:

@@ -180,13 +180,13 @@ def _papers(heading: Label, papers: Sequence[Document], types: Mapping[str, str]
         heading,
         (
             Column(Label("文件", "Document"), 1.5),
-            Column(Label("号码", "Number"), 1.6),
-            Column(Label("发证机关", "Issuer"), 1.4),
-            Column(Label("有效期至", "Valid until"), 0.9),
-            Column(Label("复印件", "Copy"), 0.55),
-            Column(Label("公章", "Seal"), 0.55),
-            Column(Label("原件", "Original"), 0.6),
-            Column(Label("文件摘要 SHA-256", "File digest"), 2.2),
+            Column(Label("号码", "Number"), 1.95),  # a USCC on one line
+            Column(Label("发证机关", "Issuer"), 1.5),
+            Column(Label("有效期至", "Valid until"), 1.0),
+            Column(Label("复印件", "Copy"), 0.7),
+            Column(Label("公章", "Seal"), 0.6),
+            Column(Label("原件", "Original"), 0.7),
+            Column(Label("文件摘要 SHA-256", "File digest"), 2.3),
         ),
         [
             (
@@ -241,10 +241,10 @@ def _signatures(found: QualificationShown, behalf: Sequence[str | None], names: 
         Label("签署记录", "Sign-offs"),
         (
             Column(Label("环节", "Step"), 1.4),
-            Column(Label("签署人", "Signed by"), 1.5),
+            Column(Label("签署人", "Signed by"), 1.3),
             Column(Label("时间", "Time"), 1.0),
             Column(Label("提交稿", "Bundle"), 0.6),
-            Column(Label("所见摘要", "Digest seen"), 2.2),
+            Column(Label("所见摘要", "Digest seen"), 2.6),  # 64 characters on two lines
             Column(Label("效力", "Holds"), 0.8),
         ),
         [
