@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
+from phonenumbers import NumberParseException, PhoneMetadata, PhoneNumberFormat, PhoneNumberType
 from pydantic import AfterValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -22,6 +22,17 @@ _DASHED_EXTENSION = re.compile(r"(\(?0\d{2,3}\)?[- ]?\d{7,8})-(\d{1,6})", re.ASC
 # Reachable inside China only, so they have no E.164 form; the ten digits are what is dialled.
 _SERVICE = re.compile(r"[48]00\d{7}", re.ASCII)
 _WITHOUT_AREA_CODE = re.compile(r"[2-9]\d{6,7}", re.ASCII)
+
+
+def _mobiles() -> re.Pattern[str]:
+    """The library's own pattern of mainland mobiles, as they are written most: eleven digits and nothing else."""
+    metadata = PhoneMetadata.metadata_for_region(_REGION)
+    if metadata is None or metadata.mobile is None or metadata.mobile.national_number_pattern is None:
+        raise RuntimeError("phonenumbers knows no mobiles of the mainland.")
+    return re.compile(metadata.mobile.national_number_pattern, re.ASCII)
+
+
+_MOBILE = _mobiles()
 
 
 class PhoneKind(StrEnum):
@@ -41,6 +52,8 @@ def parse_phone(text: str) -> str:
     Raises:
         PydanticCustomError: `phone_format`, `phone_area_code` (a landline lacks it) or `phone_unknown` (no such range).
     """
+    if _MOBILE.fullmatch(text):  # most of them, and a fiftieth of the time
+        return f"+{_COUNTRY_CODE}{text}"
     written = _written(text)
     if not _WRITTEN.fullmatch(written):
         raise _malformed()
