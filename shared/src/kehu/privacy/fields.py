@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, is_dataclass
 from functools import cache
-from typing import Annotated, Any, NewType, TypeAlias, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, NamedTuple, NewType, TypeAlias, get_args, get_origin, get_type_hints, is_typeddict
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidatorFunctionWrapHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -44,9 +44,8 @@ Personal = Annotated[str, PersonalField()]
 """A personal string of the retention class ``contact``."""
 
 
-@dataclass(frozen=True, slots=True)
-class PersonalValue:
-    """One personal string inside a fact's JSON: `holder[key]`, at `path`, about `person`."""
+class PersonalValue(NamedTuple):
+    """One personal string inside a fact's JSON: `holder[key]`, at `path`, about `person`; a tuple, being many."""
 
     holder: Any
     key: str | int
@@ -62,8 +61,11 @@ class PersonalValue:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
+    """What matters of a model; `places` is what follows the path of its holder, by field."""
+
     marked: Mapping[str, PersonalField]
     nested: Mapping[str, tuple[type[BaseModel], ...]]
+    places: Mapping[str, str]
 
 
 @cache
@@ -97,7 +99,9 @@ def personal_values(fact: BaseModel, dumped: dict[str, Any]) -> list[PersonalVal
         TypeError: a field is declared, or was serialised, in a way that cannot be sealed.
         ValueError: the fact does not say which person its personal fields are about.
     """
-    return list(_values(fact, dumped, "$"))
+    found: list[PersonalValue] = []
+    _collect(fact, dumped, "$", found)
+    return found
 
 
 def child_path(path: str, key: str | int) -> str:
@@ -129,7 +133,7 @@ def _shape(model: type[BaseModel]) -> _Shape:
         nested |= {name: models} if models else {}
     if marked:
         _check_sealable(model, marked)
-    return _Shape(marked, nested)
+    return _Shape(marked, nested, {name: child_path("", name) for name in (*marked, *nested)})
 
 
 def _check_sealable(model: type[BaseModel], marked: Mapping[str, PersonalField]) -> None:
@@ -203,37 +207,41 @@ def _depth(annotation: Any) -> int:
     return inner + (isinstance(origin, type) and issubclass(origin, Collection))
 
 
-def _values(fact: BaseModel, dumped: Any, path: str) -> Iterator[PersonalValue]:
+def _collect(fact: BaseModel, dumped: Any, path: str, found: list[PersonalValue]) -> None:
     shape = _shape(type(fact))
-    for name in (*shape.marked, *shape.nested):
-        if not isinstance(dumped, dict) or name not in dumped:
-            raise TypeError(f"{type(fact).__name__}.{name} is not serialised under its name, so it cannot be sealed.")
-    for name, mark in shape.marked.items():
-        if not dumped[_PERSON]:
+    if not isinstance(dumped, dict) or not shape.places.keys() <= dumped.keys():
+        missing = [name for name in shape.places if not isinstance(dumped, dict) or name not in dumped]
+        raise TypeError(f"{type(fact).__name__}.{missing[0]} is not serialised under its name, so it cannot be sealed.")
+    if shape.marked:
+        person = dumped[_PERSON]
+        if not person:
             raise ValueError(f"{type(fact).__name__}.person is empty: whose are its personal fields?")
-        yield from _strings(dumped, name, child_path(path, name), dumped[_PERSON], mark.retention)
+        for name, mark in shape.marked.items():
+            if dumped[name] is not None:
+                _strings(dumped, name, path + shape.places[name], person, mark.retention, found)
     for name in shape.nested:
-        yield from _nested(getattr(fact, name), dumped[name], child_path(path, name))
+        if dumped[name]:  # what is empty holds nothing
+            _nested(getattr(fact, name), dumped[name], path + shape.places[name], found)
 
 
-def _strings(holder: Any, key: str | int, path: str, person: str, retention: str) -> Iterator[PersonalValue]:
+def _strings(holder: Any, key: str | int, path: str, person: str, retention: str, found: list[PersonalValue]) -> None:
     value = holder[key]
     if isinstance(value, str):
-        yield PersonalValue(holder, key, path, person, retention)
+        found.append(PersonalValue(holder, key, path, person, retention))
     elif isinstance(value, list | dict):
         for inner in value if isinstance(value, dict) else range(len(value)):
-            yield from _strings(value, inner, child_path(path, inner), person, retention)
+            _strings(value, inner, child_path(path, inner), person, retention, found)
     elif value is not None:
         raise TypeError(f"Only strings can be personal; {path} is a {type(value).__name__}.")
 
 
-def _nested(value: Any, dumped: Any, path: str) -> Iterator[PersonalValue]:
+def _nested(value: Any, dumped: Any, path: str, found: list[PersonalValue]) -> None:
     if isinstance(value, BaseModel):
         if has_personal(type(value)):
-            yield from _values(value, dumped, path)
-    elif isinstance(value, Mapping):
-        for inner, key in zip(value.values(), dumped, strict=True):
-            yield from _nested(inner, dumped[key], child_path(path, key))
+            _collect(value, dumped, path, found)
     elif isinstance(value, list | tuple | set | frozenset):
         for index, inner in enumerate(value):
-            yield from _nested(inner, dumped[index], child_path(path, index))
+            _nested(inner, dumped[index], f"{path}[{index}]", found)
+    elif isinstance(value, Mapping):
+        for inner, key in zip(value.values(), dumped, strict=True):
+            _nested(inner, dumped[key], child_path(path, key), found)

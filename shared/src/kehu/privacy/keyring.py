@@ -1,5 +1,6 @@
 """Seals and opens the personal fields of facts, with keys that live in the database and can be erased there."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -14,8 +15,10 @@ from kehu.privacy.fields import ERASED, PersonalValue, child_path, has_personal,
 from kehu.privacy.sealing import KeyId, MasterKey
 
 CACHE_SECONDS = 60.0  # the longest that a process may go on using a key after its erasure elsewhere
-# Where expired keys are swept out, so that memory stays bounded: some 10 MB of keys.
-_CACHE_SWEEP = 20_000
+# Keys that are remembered at most; some 10 MB of them. An import meets as many new people in ten seconds.
+_MOST_CACHED = 20_000
+# Facts that are sealed in a thread beside the event loop, if there are more of them.
+_MANY = 200
 
 _FETCH = "SELECT person, retention, wrapped FROM person_keys.fetch($1, $2)"
 _CREATE = "SELECT person, retention, wrapped FROM person_keys.create_missing($1, $2, $3)"
@@ -40,6 +43,7 @@ class Keyring:
         self._clock = clock
         # None is an erased key: erasure is for good, so it may be remembered like a key.
         self._cached: dict[KeyId, tuple[AESGCM | None, float]] = {}
+        self._index_keys: dict[str, bytes] = {}
 
     async def seal(self, facts: Sequence[tuple[str, BaseModel]]) -> list[str]:
         """Return each fact as JSON text with its personal values sealed, in the same order.
@@ -54,26 +58,13 @@ class Keyring:
             TypeError: personal fields are declared in a way that cannot be sealed.
             ValueError: a fact does not say which person its personal fields are about.
         """
-        texts = [None if has_personal(type(fact)) else fact.model_dump_json() for _, fact in facts]
-        plain = [text for text in texts if text is not None]
-        if len(plain) == len(texts):
-            return plain
-        dumps = [
-            fact.model_dump(mode="json") if text is None else {} for (_, fact), text in zip(facts, texts, strict=True)
-        ]
-        found = [
-            (stream, value)
-            for (stream, fact), dumped in zip(facts, dumps, strict=True)
-            if dumped
-            for value in personal_values(fact, dumped)
-            if value.text != ERASED
-        ]
-        keys = await self._keys({_key_id(value) for _, value in found}, create=True)
-        for stream, value in found:
-            key_id = _key_id(value)
-            key = keys[key_id]
-            value.holder[value.key] = sealing.seal_value(key, key_id, stream, value.path, value.text) if key else ERASED
-        return [text or to_json(dumped).decode() for text, dumped in zip(texts, dumps, strict=True)]
+        # A page of many takes a tenth of a second, in which others in this process want to get a word in.
+        aside = len(facts) > _MANY
+        work = await asyncio.to_thread(_Sealing, facts) if aside else _Sealing(facts)
+        if not work.values:
+            return work.texts()
+        keys = await self._keys(work.wanted(), create=True)
+        return await asyncio.to_thread(work.seal, keys) if aside else work.seal(keys)
 
     async def open(self, items: Sequence[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
         """Return the facts' data with sealed values replaced by their text, or by `ERASED` where the key is gone.
@@ -122,7 +113,10 @@ class Keyring:
 
     def index_key(self, purpose: str) -> bytes:
         """Return the key for `blind_index` under a purpose, such as ``phone``."""
-        return self._master.derive(f"blind index/{purpose}")
+        # Deriving takes fifty times as long as the index itself, and a view asks at every fact.
+        if (key := self._index_keys.get(purpose)) is None:
+            key = self._index_keys[purpose] = self._master.derive(f"blind index/{purpose}")
+        return key
 
     def seal_bytes(self, service: str, data: bytes, context: str) -> bytes:
         """Return `data` encrypted under the service's own key: a parked message, with its place as context."""
@@ -151,27 +145,65 @@ class Keyring:
             keys |= await self._fetched(_FETCH, missing)
         absent = sorted(set(missing) - keys.keys())
         if absent and create:
-            candidates = [self._master.new_wrapped_key(key_id) for key_id in absent]
-            keys |= await self._fetched(_CREATE, absent, candidates)
+            keys |= await self._created(absent)
         return keys
 
-    async def _fetched(self, query: str, key_ids: Sequence[KeyId], *more: Any) -> dict[KeyId, AESGCM | None]:
+    async def _created(self, key_ids: Sequence[KeyId]) -> dict[KeyId, AESGCM | None]:
+        made = {key_id: self._master.new_key(key_id) for key_id in key_ids}
+        return await self._fetched(_CREATE, key_ids, [wrapped for _, wrapped in made.values()], made=made)
+
+    async def _fetched(
+        self, query: str, key_ids: Sequence[KeyId], *more: Any, made: Mapping[KeyId, tuple[AESGCM, bytes]] | None = None
+    ) -> dict[KeyId, AESGCM | None]:
         persons, retentions = zip(*key_ids, strict=True)
         # Counted from before the question: an erasure while the answer is on its way must not prolong the key.
         asked = self._clock()
         rows = await self._pool.fetch(query, persons, retentions, *more)
         keys: dict[KeyId, AESGCM | None] = {}
-        for row in rows:
-            key_id = KeyId(row["person"], row["retention"])
-            keys[key_id] = self._master.unwrap(key_id, row["wrapped"]) if row["wrapped"] else None
-        if len(self._cached) + len(keys) > _CACHE_SWEEP:
-            self._cached = {one: held for one, held in self._cached.items() if asked - held[1] < CACHE_SECONDS}
+        for person, retention, wrapped in rows:
+            key_id = KeyId(person, retention)
+            key, stored = made[key_id] if made else (None, b"")
+            if wrapped is None:
+                key = None
+            elif wrapped != stored:  # somebody else was first
+                key = self._master.unwrap(key_id, wrapped)
+            keys[key_id] = key
         self._cached |= {key_id: (key, asked) for key_id, key in keys.items()}
+        if len(self._cached) > _MOST_CACHED:
+            fresh = [(one, held) for one, held in self._cached.items() if asked - held[1] < CACHE_SECONDS]
+            self._cached = dict(fresh[-_MOST_CACHED // 2 :])
         return keys
 
 
-def _key_id(value: PersonalValue) -> KeyId:
-    return KeyId(value.person, value.retention)
+class _Sealing:
+    """Facts on their way to JSON text; their personal values stand open in `dumps` until they are sealed there."""
+
+    def __init__(self, facts: Sequence[tuple[str, BaseModel]]) -> None:
+        self._dumps: list[str | dict[str, Any]] = []
+        self.values: list[tuple[str, PersonalValue]] = []
+        for stream, fact in facts:
+            if has_personal(type(fact)):
+                dumped = fact.model_dump(mode="json")
+                self._dumps.append(dumped)
+                self.values += [(stream, value) for value in personal_values(fact, dumped) if value.text != ERASED]
+            else:
+                self._dumps.append(fact.model_dump_json())
+
+    def wanted(self) -> set[KeyId]:
+        """The keys that they are sealed with."""
+        return {KeyId(value.person, value.retention) for _, value in self.values}
+
+    def seal(self, keys: Mapping[KeyId, AESGCM | None]) -> list[str]:
+        """Seal them; gives `texts`."""
+        for (stream, value), nonce in zip(self.values, sealing.nonces(len(self.values)), strict=True):
+            holder, place, path, person, retention = value
+            key = keys[key_id := KeyId(person, retention)]
+            holder[place] = sealing.seal_value(key, key_id, stream, path, holder[place], nonce) if key else ERASED
+        return self.texts()
+
+    def texts(self) -> list[str]:
+        """Return the facts as JSON text, in their order."""
+        return [dumped if isinstance(dumped, str) else to_json(dumped).decode() for dumped in self._dumps]
 
 
 def _sealed_in(value: Any, path: str) -> list[tuple[str, Any, str | int]]:

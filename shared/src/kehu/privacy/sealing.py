@@ -7,8 +7,9 @@ a purpose of its own, so that no use can be turned against another.
 import base64
 import hashlib
 import hmac
-import json
 import os
+from collections.abc import Iterator
+from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -53,12 +54,13 @@ class MasterKey:
         info = f"kehu/{purpose}/v1".encode()
         return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(self._key)
 
-    def new_wrapped_key(self, key_id: KeyId) -> bytes:
-        """Return a fresh random key, wrapped: it opens for this person and retention class only."""
-        return _encrypt(self._wrapping, AESGCM.generate_key(KEY_BYTES * 8), _bound(*key_id))
+    def new_key(self, key_id: KeyId) -> tuple[AESGCM, bytes]:
+        """Return a fresh random key, and the same wrapped: it opens for this person and retention class only."""
+        key = AESGCM.generate_key(KEY_BYTES * 8)
+        return AESGCM(key), _encrypt(self._wrapping, key, _bound(*key_id))
 
     def unwrap(self, key_id: KeyId, wrapped: bytes) -> AESGCM:
-        """Return the key that `new_wrapped_key` made.
+        """Return the key that `new_key` made, from its wrapped form.
 
         Raises:
             SealBrokenError: it was wrapped for somebody else, under another master key, or altered.
@@ -72,9 +74,24 @@ class MasterKey:
             ) from exception
 
 
-def seal_value(key: AESGCM, key_id: KeyId, stream: str, path: str, text: str) -> dict[str, str]:
-    """Return what stands in the fact instead of `text`; it opens at this path of this stream only."""
-    nonce = os.urandom(_NONCE_BYTES)
+def nonces(count: int) -> Iterator[bytes]:
+    """Return so many fresh ones, drawn at once: asking the system for each takes longer than sealing with it."""
+    drawn = os.urandom(_NONCE_BYTES * count)
+    return (drawn[start : start + _NONCE_BYTES] for start in range(0, len(drawn), _NONCE_BYTES))
+
+
+def seal_value(key: AESGCM, key_id: KeyId, stream: str, path: str, text: str, nonce: bytes) -> dict[str, str]:
+    """Return what stands in the fact instead of `text`; it opens at this path of this stream only.
+
+    Args:
+        key: of the person and retention class.
+        key_id: which those are.
+        stream: of the fact.
+        path: in the fact's JSON.
+        text: what is personal.
+        nonce: one of `nonces`, used for nothing else.
+
+    """
     return {
         "enc": ALGORITHM,
         "person": key_id.person,
@@ -172,8 +189,8 @@ def _decrypt(key: AESGCM, sealed: bytes, bound: bytes) -> bytes:
 
 
 def _bound(*place: str) -> bytes:
-    # JSON keeps the parts apart whatever they contain.
-    return json.dumps(place).encode()
+    # JSON keeps the parts apart whatever they contain. What json.dumps gives for a list of text, without its encoder.
+    return f"[{', '.join(map(encode_basestring_ascii, place))}]".encode()
 
 
 def _base64url(data: bytes) -> str:
