@@ -28,7 +28,7 @@ from kehu.settings import AUDITOR_ROLE, TOKEN_ISSUER, Settings
 from kehu.spreadsheets import SheetWriter
 from kehu.testing.platform import Platform
 from kehu_customer_registry.app import service
-from kehu_customer_registry.imports import working
+from kehu_customer_registry.imports import carrying, working
 from kehu_customer_registry.imports.rows import COLUMNS
 from kehu_customer_registry.staff.facts import DEPARTMENTS, STAFF
 
@@ -233,27 +233,27 @@ async def test_killed_between_any_two_pages_it_goes_on_without_a_double(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Guard: progress stands in the same transaction as the dossiers. A page is cut off before and after its commit."""
-    monkeypatch.setattr(working, "PAGE", 3)
+    monkeypatch.setattr(carrying, "PAGE", 3)
     rows = [a_row(serial) for serial in range(100, 120)]
     found = await world.checked(rows)
-    original, cuts = working.append_page, iter([True, False, True, True, False])
+    original, cuts = carrying.append_page, iter([True, False, True, True, False])
 
     class KilledError(BaseException):
         """As far as this code can tell, the process has ended."""
 
-    async def cut(*arguments: Any) -> None:
+    async def cut(*arguments: Any) -> Any:
         before = next(cuts, None)
         if before is True:
             raise KilledError
-        await original(*arguments)
+        recorded = await original(*arguments)
         if before is False:
             raise KilledError
+        return recorded
 
     async with connect(service, world.settings) as other:
         monkeypatch.setattr(working, "waiting_imports", _none)
-        await asyncio.sleep(0)
         assert (await world.confirm(found["upload"])).status_code == 200
-        monkeypatch.setattr(working, "append_page", cut)
+        monkeypatch.setattr(carrying, "append_page", cut)
         for running in (world.running, other, other, world.running, other):
             with pytest.raises(KilledError):
                 await working.work_import(running, found["upload"])

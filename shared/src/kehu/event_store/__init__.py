@@ -5,6 +5,7 @@ the database role that is connected.
 """
 
 from kehu.event_store.appending import (
+    MAX_STREAMS_PER_CALL,
     Append,
     Appended,
     Claim,
@@ -19,6 +20,7 @@ from kehu.event_store.appending import (
 from kehu.event_store.store import EventStore
 
 __all__ = [
+    "MAX_STREAMS_PER_CALL",
     "Append",
     "Appended",
     "Claim",

@@ -286,3 +286,8 @@ class EventStore:
         return await self._pool.fetchrow(
             "SELECT holder, digest, answer FROM event_store.read_claim($1, $2)", scope, value
         )
+
+    async def read_claims(self, scope: str, values: Sequence[str]) -> dict[str, str]:
+        """The holders of those of many values that somebody holds, by value."""
+        rows = await self._pool.fetch("SELECT value, holder FROM event_store.read_claims($1, $2)", scope, list(values))
+        return {row["value"]: row["holder"] for row in rows}

@@ -15,6 +15,7 @@ from kehu.standing_in import Signature
 from kehu_customer_registry.dossiers import rights
 from kehu_customer_registry.dossiers.decisions import NUMBER_SCOPE, fill_in, identity_moves, missing, registered
 from kehu_customer_registry.dossiers.facts import DOSSIERS, DossierDrafted
+from kehu_customer_registry.dossiers.form import DraftForm
 from kehu_customer_registry.dossiers.taking_over import check_standing
 from kehu_customer_registry.imports.facts import (
     Import,
@@ -175,6 +176,11 @@ class Made:
     customer: str
     number: str
     people: Sequence[str]
+
+
+def people_in(form: DraftForm) -> int:
+    """How many ids the people of a row's form need: for each contact, the representative and the account's holder."""
+    return len(form.contacts) + (2 if form.legal_representative or form.bank_tax else 0)
 
 
 def take_over_row(row: Row, made: Made, state: Import, people: Salespeople, context: Context) -> Decision:

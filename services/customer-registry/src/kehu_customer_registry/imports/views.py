@@ -7,8 +7,10 @@ from typing import Any
 
 import asyncpg
 
+from kehu.commands import Done
 from kehu.event_store import Connection
 from kehu.facts import RecordedFact
+from kehu.parts import Running
 from kehu.service import OWN_LOG, View
 from kehu_customer_registry.imports.facts import (
     ImportAbandoned,
@@ -19,6 +21,8 @@ from kehu_customer_registry.imports.facts import (
     ImportUploaded,
     Status,
 )
+
+_SECONDS = 5.0
 
 _UPLOAD = """
 INSERT INTO dossier_imports (upload, number, department, uploaded_by, uploaded_at, status, owners)
@@ -109,3 +113,8 @@ async def list_imports(
 async def waiting_imports(pool: asyncpg.Pool) -> list[str]:
     """Those that wait to be looked through or to be gone on with, the oldest first."""
     return [row["upload"] for row in await pool.fetch(_WAITING)]
+
+
+async def wait_for_list(running: Running, done: Done) -> None:
+    """Wait a while until the list shows what was done: whoever looks for what waits finds it no longer."""
+    await running.follower.wait_for(done.position, _SECONDS, view=IMPORTS_VIEW.name)
