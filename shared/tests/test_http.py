@@ -120,7 +120,9 @@ async def write_more(note: StreamId, body: WriteNote, request: Editing) -> Answe
 
 @router.post("/notes/{note}/close")
 async def close_note(note: StreamId, request: Acting) -> Answer:
-    """Close a note."""
+    """Close a note, which is looked at first."""
+    if (await request.show(NOTES, note)).closed:
+        raise Refused("该笔记已关闭。", "The note is closed already.", clause="R0.3")
     return await request.handle(NOTES, note, close)
 
 
@@ -313,6 +315,15 @@ async def test_the_same_key_and_body_get_the_same_answer(client: Client) -> None
     assert (again.status_code, again.json(), again.headers["etag"]) == (201, first.json(), first.headers["etag"])
     assert again.headers["idempotent-replayed"] == "true"
     assert len(await client.running.commands.history(NOTES, first.json()["id"])) == 1
+
+
+async def test_a_repetition_is_answered_as_before_though_its_route_would_refuse_it_by_now(client: Client) -> None:
+    note = (await client.post("/notes", {"text": "to close"})).json()["id"]
+    first = await client.post(f"/notes/{note}/close", Idempotency_Key="k-close")
+    again = await client.post(f"/notes/{note}/close", Idempotency_Key="k-close")
+    assert (again.status_code, again.json(), again.headers["etag"]) == (200, first.json(), first.headers["etag"])
+    assert again.headers["idempotent-replayed"] == "true"
+    problem(await client.post(f"/notes/{note}/close", Idempotency_Key="k-another"), 409, "refused")
 
 
 async def test_one_hundred_repetitions_at_once_do_it_once(client: Client) -> None:

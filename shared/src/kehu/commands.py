@@ -135,7 +135,7 @@ class Commands:
                 `IdempotencyKeyReused`; `NotFound`.
 
         """
-        if idempotency and (earlier := await self._answered(idempotency)):
+        if idempotency and (earlier := await self.answered(idempotency)):
             return earlier
         origin = Origin(
             actor=context.actor.id,
@@ -198,7 +198,7 @@ class Commands:
             KehuError: as for `handle`.
 
         """
-        if idempotency and (earlier := await self._answered(idempotency)):
+        if idempotency and (earlier := await self.answered(idempotency)):
             return earlier
         origin = Origin(context.actor.id, context.now, correlation or new_id(), causation, extra)
         facts: dict[str, list[RecordedFact[Fact]]] = {thing.stream: [] for thing in things}
@@ -230,7 +230,13 @@ class Commands:
                 return Done(things[0].stream, done[0].version, max(one.position for one in done), answer or {})
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def _answered(self, idempotency: Idempotency) -> Done | None:
+    async def answered(self, idempotency: Idempotency) -> Done | None:
+        """What this request came to, if it was carried out before.
+
+        Raises:
+            IdempotencyKeyReused: another request was carried out under this key.
+
+        """
         row = await self._store.read_claim(IDEMPOTENCY_SCOPE, idempotency.key)
         if row is None:
             return None

@@ -1,8 +1,9 @@
 """Scripts: a list of requests by people, played against a running system, such as the sample company's first weeks.
 
 A script is a JSON list of steps (`Step`). Names in braces are replaced: what an earlier step kept, ``{today}``,
-``{today+3}`` (days), ``{month-1}`` (the month before this one). Every request carries an idempotency key made from the
-script and the step, so a script that broke off is simply played again.
+``{today+3}`` (days), ``{month-1}`` (the month before this one), ``{quarter}``, ``{yy}`` (the year's last two digits).
+Every request carries an idempotency key made from the script and the step, so a script that broke off is simply played
+again.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+import httpx2
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from kehu.calendar import Month
+from kehu.calendar import Month, Quarter
 from kehu.remote import System
 
 #: What one service says reaches the others within milliseconds; a machine that has just started may need seconds.
@@ -123,7 +125,11 @@ class Player:
         if step.method != "GET":
             headers["Idempotency-Key"] = key
         if step.edits:
-            headers["If-Match"] = await self.system.etag(step.by, step.service, self._filled(step.edits))
+            try:
+                headers["If-Match"] = await self.system.etag(step.by, step.service, self._filled(step.edits))
+            except httpx2.HTTPStatusError:
+                # Played again, this person may not see it any more: then its idempotency key answers.
+                headers["If-Match"] = '"0"'
         options: dict[str, Any] = {}
         if step.file:
             path = self.directory / step.file
@@ -157,6 +163,10 @@ class Player:
                 return (self.today + timedelta(days=offset)).isoformat()
             case "month":
                 return str(Month.of(self.today) + offset)
+            case "quarter" if not found[2]:
+                return str(Quarter.of(self.today))
+            case "yy" if not found[2]:
+                return f"{self.today:%y}"
             case _ if name in self.kept and not found[2]:
                 return self.kept[name]
             case _:
@@ -165,6 +175,8 @@ class Player:
 
 def _member(answer: Any, path: str) -> Any:
     for name in path.split("."):
+        if not isinstance(answer, dict) or name not in answer:
+            raise ScriptFailed(f"The answer has no {path}: {answer}")
         answer = answer[name]
     return answer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from rich.table import Table
 from kehu import calendar
 from kehu.cli.session import CommandFailed, find_settings
 from kehu.clock import Clock
+from kehu.money import show_yuan
 from kehu.remote import System, connect, find_addresses
 from kehu.scripts import Player, read_script
 from kehu.settings import Settings
@@ -21,6 +22,14 @@ from kehu.settings import Settings
 #: Names the directory of the scripts where they do not come with a checkout (containers).
 PLACE = "KEHU_SAMPLES"
 _FIRST_MESSAGES = 12
+#: Some of the worklists, as people ask for them: who, what it is, where.
+_WORKLISTS = (
+    ("he", "待审核的档案 dossiers to review", "customer-registry", "/dossiers?waiting_for=me"),
+    ("fin", "待复核的资质 qualifications to check", "vetting", "/qualifications?waiting_for=me"),
+    ("kong", "待核实的档案 dossiers to verify", "customer-registry", "/verifications?waiting_for=me"),
+    ("fin", "待处理的到账 receipts to deal with", "vetting", "/receipts?waiting_for=me"),
+    ("li", "采购措施 purchase measures", "customer-registry", "/purchase-measures?waiting_for=me"),
+)
 _TABLE_WIDTH = 120
 
 
@@ -81,23 +90,70 @@ async def _today(settings: Settings) -> Any:
 
 
 async def _show(system: System, console: Console) -> None:
-    people = Table(
-        "客户编号",
-        "客户 customer",
-        "类别 kind",
-        "正式 official",
-        "动态 indicative",
-        "依据 clause",
-        title="客户与等级 customers and grades",
-    )
-    grades = await system.send("market", "grading", "GET", "/grades?limit=100")
-    for row in grades.raise_for_status().json()["items"]:
-        people.add_row(
-            *(str(row.get(name) or "—") for name in ("number", "name", "kind", "official", "indicative", "clause"))
+    """Print what came of it: customers with their grades, their orders and money, what waits for whom, messages."""
+    customers = await _rows(system, "market", "grading", "/grades?limit=100")
+    orders = await _rows(system, "fin", "vetting", "/orders?limit=100")
+    messages = await _rows(system, "auditor", "notifier", f"/messages?limit={_FIRST_MESSAGES}")
+    console.print(
+        _table(
+            "客户与等级 customers and grades",
+            {
+                "客户编号": "number",
+                "客户 customer": "name",
+                "类别 kind": "kind",
+                "正式 official": "official",
+                "动态 indicative": "indicative",
+                "依据 clause": "clause",
+            },
+            customers,
         )
-    console.print(people)
-    messages = Table("给 to", "模板 template", "通道 channel", "状态 state", title="最初的消息 first messages")
-    ledger = await system.send("auditor", "notifier", "GET", f"/messages?limit={_FIRST_MESSAGES}")
-    for row in ledger.raise_for_status().json()["items"]:
-        messages.add_row(*(str(row.get(name) or "—") for name in ("recipient", "template", "channel", "state")))
-    console.print(messages)
+    )
+    console.print(
+        _table(
+            "订单与货款(元) orders and money (yuan)",
+            {
+                "订单号": "number",
+                "客户 customer": "name",
+                "订货 ordered": "amount_fen",
+                "已收 paid": "allocated_fen",
+                "已发 shipped": "shipped_fen",
+                "退货 returned": "returned_fen",
+            },
+            orders,
+        )
+    )
+    console.print(await _waiting(system))
+    console.print(
+        _table(
+            "最初的消息 first messages",
+            {"给 to": "recipient", "模板 template": "template", "通道 channel": "channel", "状态 state": "state"},
+            messages,
+        )
+    )
+
+
+async def _rows(system: System, by: str, service: str, path: str) -> list[dict[str, Any]]:
+    answer = await system.send(by, service, "GET", path)
+    items: list[dict[str, Any]] = answer.raise_for_status().json()["items"]
+    return items
+
+
+def _table(title: str, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> Table:
+    """A table of the named members; amounts in fen are shown in yuan, what is missing as a dash."""
+    amounts = {name for name in columns.values() if name.endswith("_fen")}
+    table = Table(title=title)
+    for heading, name in columns.items():
+        table.add_column(heading, justify="right" if name in amounts else "left")
+    for row in rows:
+        cells = ((name, row.get(name)) for name in columns.values())
+        table.add_row(*(show_yuan(int(value or 0)) if name in amounts else str(value or "—") for name, value in cells))
+    return table
+
+
+async def _waiting(system: System) -> Table:
+    """What waits for whom: each line is one query that this person may send."""
+    table = Table("谁 who", "待办 waiting for them", "件 items", "查询 query", title="待办 worklists")
+    for by, told, service, path in _WORKLISTS:
+        rows = await _rows(system, by, service, path)
+        table.add_row(by, told, str(len(rows)), f"{service} GET {path}")
+    return table

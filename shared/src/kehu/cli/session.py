@@ -60,6 +60,8 @@ def named_service(name: str) -> Service:
 
 def explain(error: Exception) -> str | None:
     """What a person is told of an error, in a sentence; None for a bug, which is shown as it is."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:  # what one task of several ended with
+        error = error.exceptions[0]
     if isinstance(error, KehuError):
         return f"{error.zh} {error.en}"
     if isinstance(error, _TOLD) or type(error).__name__ in _TOLD_BY_NAME:

@@ -42,6 +42,7 @@ class DelegableStep(StrEnum):
     INVOICE_MARKETING = "invoice:marketing"
     INVOICE_FINANCE = "invoice:finance"
     DEPARTURE_ASSIGN = "departure:assign"
+    MONTHLY_REPORT = "monthly_report:submit"
 
 
 class DepartmentOpened(PublishedFact, clause="People"):

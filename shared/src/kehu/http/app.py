@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from kehu.http.access import Access
 from kehu.http.documents import add_documents
 from kehu.http.problems import add_problems
+from kehu.http.requests import AnsweredBefore, answer_again
 from kehu.http.texts import storable_text
 from kehu.parts import Running
 from kehu.service import Service
@@ -79,6 +80,7 @@ def build_routes(service: Service) -> FastAPI:
         generate_unique_id_function=lambda route: "-".join([*map(str, route.tags[:1]), route.name]),
     )
     add_problems(app)
+    app.add_exception_handler(AnsweredBefore, answer_again)
     app.add_middleware(Access)
     for feature in service.features:
         if feature.router is not None:

@@ -19,12 +19,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from http import HTTPStatus
+from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import unquote
 from uuid import UUID
 
 import asyncpg
 from fastapi import Depends, Header, Path, Request, Response, Security
+from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import UploadFile
 
@@ -272,6 +274,26 @@ class ActingRequest:
             self._response.headers["Kehu-Views"] = "behind"
 
 
+class AnsweredBefore(Exception):
+    """The request is a repetition: it is answered as it was, whatever its route would say of the thing by now.
+
+    A route that changes several things and answers in a way of its own keeps version 0, and looks for itself.
+    """
+
+    def __init__(self, done: Done) -> None:
+        super().__init__(done.stream)
+        self.done = done
+
+
+async def answer_again(request: Request, repeated: Exception) -> Response:
+    """Answer a repetition with what its route answered, under the status that the route declares."""
+    told, done = Response(), cast("AnsweredBefore", repeated).done
+    content = answer(told, done).model_dump(mode="json")
+    headers = {name: told.headers[name] for name in ("ETag", "Idempotent-Replayed")}
+    return JSONResponse(content, getattr(request.scope.get("route"), "status_code", None) or HTTPStatus.OK, headers)
+
+
+_SAFE = ("GET", "HEAD")
 _bearer = HTTPBearer(auto_error=False, description="A JWT from the company's issuer, or from `kehu token`.")
 
 
@@ -301,6 +323,11 @@ async def _acting(
     if actor.gone:
         raise AccessEnded(person)
     wait = _WAIT.search(prefer) if prefer else None
+    idempotency = await _idempotency(request, services.service.name, person, idempotency_key)
+    if idempotency and request.method not in _SAFE:
+        done = await services.commands.answered(idempotency)
+        if done is not None and done.version:
+            raise AnsweredBefore(done)
     return ActingRequest(
         running=services,
         response=response,
@@ -309,7 +336,7 @@ async def _acting(
         correlation=x_correlation_id or getattr(request.state, "correlation", None) or new_id(),
         language=language_of(request),
         expected=_expected(if_match),
-        idempotency=await _idempotency(request, services.service.name, person, idempotency_key),
+        idempotency=idempotency,
         wait=int(wait[1]) if wait else None,
         reason=_reason(kehu_reason),
     )

@@ -41,6 +41,7 @@ STEP_ROLES: dict[DelegableStep, frozenset[Role]] = {
     DelegableStep.INVOICE_MARKETING: frozenset({Role.VETTER, Role.DEPT_MANAGER}),
     DelegableStep.INVOICE_FINANCE: frozenset({Role.FINANCE}),
     DelegableStep.DEPARTURE_ASSIGN: frozenset({Role.DEPT_MANAGER}),
+    DelegableStep.MONTHLY_REPORT: frozenset({Role.DEPT_MANAGER}),
 }
 
 # Outside it dates overflow at their ends.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kehu.calendar import Month, month_closes_at
 from kehu.contracts.customers import MonthlyReportDue, MonthlyReportMissing, MonthlyReportSubmitted
-from kehu.contracts.staff import Role
+from kehu.contracts.staff import DelegableStep, Role
 from kehu.deciding import Context, Decision
 from kehu.errors import Forbidden, Invalid, Refused
 from kehu_customer_registry.monthly_reports.facts import (
@@ -21,7 +21,7 @@ from kehu_customer_registry.volumes.decisions import VOLUME_REPORTING, MonthNotE
 
 CLAUSE = "R5.3.5"
 #: The step for which a manager may appoint a delegate.
-STEP = "monthly_report:submit"
+STEP = DelegableStep.MONTHLY_REPORT
 
 
 @dataclass(frozen=True, slots=True)
