@@ -129,18 +129,29 @@ class UnknownFactType(LookupError):
 
 
 class _Known(NamedTuple):
-    """A type on the wire: its model today, the version it was stored under, and how its JSON text is read."""
+    """A type on the wire: its model today, and the version it was stored under."""
 
     model: type[Fact]
     version: int
-    read_json: Callable[[str], Fact]
+
+
+class _Readers(dict[str, Callable[[str], Fact]]):
+    """How the JSON text of each type on the wire is read; asking for one that nobody declared says so."""
+
+    def __missing__(self, type_name: str) -> Callable[[str], Fact]:
+        raise UnknownFactType(type_name)
 
 
 class FactTypes:
-    """The facts that a reader knows, by their name on the wire."""
+    """The facts that a reader knows, by their name on the wire.
+
+    `readers` has, by type on the wire, what does the same as `read` from JSON text: faster, since most facts need no
+    upcasting. It raises `UnknownFactType` for any other.
+    """
 
     def __init__(self, types: Iterable[type[Fact]]) -> None:
         self._by_name: dict[str, _Known] = {}
+        self.readers = _Readers()
         for model in types:
             for version in range(1, model.schema_version + 1):
                 if version < model.schema_version and version not in model.upcasters:
@@ -149,7 +160,8 @@ class FactTypes:
                 known = self._by_name.get(name)
                 if known and known.model is not model:
                     raise TypeError(f"Two facts are called {name}: {known.model!r} and {model!r}.")
-                self._by_name[name] = _Known(model, version, self._reader(name, model, version))
+                self._by_name[name] = _Known(model, version)
+                self.readers[name] = self._reader(name, model, version)
 
     def _reader(self, name: str, model: type[Fact], version: int) -> Callable[[str], Fact]:
         if version < model.schema_version:
@@ -175,16 +187,6 @@ class FactTypes:
         """
         return self._known(type_name).model
 
-    def read_json(self, type_name: str, text: str) -> Fact:
-        """Do the same as `read`, from JSON text; faster, since most facts need no upcasting.
-
-        Raises:
-            UnknownFactType: nobody declared it.
-            pydantic.ValidationError: the data does not fit the model.
-
-        """
-        return self._known(type_name).read_json(text)
-
     def read(self, type_name: str, data: dict[str, Any]) -> Fact:
         """Upcast `data` to the current version and validate it.
 
@@ -193,7 +195,7 @@ class FactTypes:
             pydantic.ValidationError: the data does not fit the model.
 
         """
-        model, version, _ = self._known(type_name)
+        model, version = self._known(type_name)
         for step in range(version, model.schema_version):
             data = model.upcasters[step](data)
         return model.model_validate(data)

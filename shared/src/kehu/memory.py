@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import gc
 
+#: Objects made and not yet gone before the collector looks at them. A page of the log makes some 20,000 that are gone,
+#: without its help, when the next page comes: looking at them takes a quarter of the time that reading a log takes.
+_YOUNG = 50_000
+
 
 def leave_to_stay() -> None:
     """Take everything that exists out of the collector's sight: modules, models and routes live as long as the process.
@@ -13,3 +17,4 @@ def leave_to_stay() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_YOUNG)

@@ -36,7 +36,8 @@ def _fail(batch: Sequence[tuple[Append, asyncio.Future[Outcome]]], error: Except
             future.set_exception(error)
 
 
-_stored = StoredFact._make
+#: What `StoredFact._make` does, in half of its time.
+_new = tuple.__new__
 
 
 class EventStore:
@@ -213,7 +214,7 @@ class EventStore:
         )
         found: dict[str, list[StoredFact]] = {stream: [] for stream in streams}
         for row in rows:
-            found[row["stream"]].append(_stored(row))
+            found[row["stream"]].append(_new(StoredFact, row))
         return found
 
     async def read_log(
@@ -223,7 +224,7 @@ class EventStore:
         rows = await (connection or self._pool).fetch(
             "SELECT * FROM event_store.read_log($1, $2, $3, $4)", after.tx, after.position, limit, only_published
         )
-        return [_stored(row) for row in rows]
+        return [_new(StoredFact, row) for row in rows]
 
     def read_pages(self, after: Position, limit: int) -> AsyncGenerator[list[StoredFact]]:
         """Page after page of the service's own log, to its end; while the caller works at one, the next is fetched.
@@ -268,7 +269,7 @@ class EventStore:
             after.position,
             limit,
         )
-        return [_stored(row) for row in rows]
+        return [_new(StoredFact, row) for row in rows]
 
     async def read_inbox(self, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """The last sequence per (consumer, stream); 0 where there is none yet."""
