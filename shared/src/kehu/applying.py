@@ -70,6 +70,7 @@ async def apply_facts(
     What the projections `execute` is sent in few round trips: statements of one Kafka key stay in order, those of
     different keys may change places (no view's rows depend on it). So `execute` returns an empty string here, and a
     projection that fails shows it at the latest when this function returns. A `fetch` sees all that went before.
+    Tables that are folded in memory are read and written once.
 
     Args:
         connection: in a transaction, under `view_lock`, with the views' tables on its search path.
@@ -78,13 +79,27 @@ async def apply_facts(
         index_key: for what they write as a blind index.
 
     """
+    facts = list(facts)
+    await _state(connection, [view for view in views if view.apply or view.indexed], facts, index_key)
+    for view in views:
+        for folding in view.foldings:
+            await folding.apply(connection, facts)
+
+
+async def _state(
+    connection: Connection, views: Sequence[View], facts: Sequence[RecordedFact[Any]], index_key: IndexKey
+) -> None:
+    """What projections do fact by fact."""
     statements = _Statements(connection)
-    for recorded in facts:
+    for recorded in facts if views else ():
+        kind = type(recorded.fact)
         for view in views:
-            statements.of((view.name, recorded.key))
-            if apply := view.apply.get(type(recorded.fact)):
+            apply, indexed = view.apply.get(kind), view.indexed.get(kind)
+            if apply or indexed:
+                statements.of((view.name, recorded.key))
+            if apply:
                 await apply(cast("Connection", statements), recorded)
-            if indexed := view.indexed.get(type(recorded.fact)):
+            if indexed:
                 await indexed(cast("Connection", statements), recorded, index_key)
     await statements.flush()
 

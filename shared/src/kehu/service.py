@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from kehu.deciding import Category, Context, Decision
 from kehu.facts import Fact, RecordedFact
+from kehu.folding import Folding
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -64,24 +65,28 @@ class View:
     Args:
         name: of the view, for cursor, metrics and `kehu rebuild`.
         source: `OWN_LOG` or the name of the service whose topic feeds it.
-        tables: its tables, created by the service's migrations; written by nothing but `apply`.
+        tables: its tables, created by the service's migrations; written by nothing but this view.
         apply: per fact type, one statement or a few, with unqualified table names (a rebuild runs the same functions
             with another schema in front of the search path). The rows must not depend on how facts of different
             Kafka keys interleave.
         indexed: the same, for projections that write personal values as a blind index.
+        foldings: the tables whose rows are folded in memory and written once a page: for those to which many facts
+            come. What `apply` and `indexed` do neither writes nor reads these.
 
     """
 
     name: str
     source: str
     tables: tuple[str, ...]
-    apply: Mapping[type[Fact], Apply]
+    apply: Mapping[type[Fact], Apply] = field(default_factory=dict[type[Fact], Apply])
     indexed: Mapping[type[Fact], IndexedApply] = field(default_factory=dict[type[Fact], IndexedApply])
+    foldings: Sequence[Folding[Any]] = ()
 
     @property
     def facts(self) -> tuple[type[Fact], ...]:
         """Every fact that it is folded from."""
-        return tuple(dict.fromkeys((*self.apply, *self.indexed)))
+        folded = (fact for folding in self.foldings for fact in folding.steps)
+        return tuple(dict.fromkeys((*self.apply, *self.indexed, *folded)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -19,8 +19,9 @@ from kehu.consuming import Consumers
 from kehu.contracts.published import PublishedFact
 from kehu.deciding import Category, Context, Decision
 from kehu.errors import Refused
-from kehu.event_store import Append, Connection, EventStore
+from kehu.event_store import Append, EventStore
 from kehu.facts import Fact, FactTypes, RecordedFact
+from kehu.folding import Folding
 from kehu.ids import new_id
 from kehu.inbound import inbound_category
 from kehu.privacy import Keyring
@@ -88,15 +89,23 @@ def take_report(recorded: RecordedFact[BoxReported], _total: int, _context: Cont
     return Decision([BoxReported(box=recorded.fact.box, total=recorded.fact.total)])
 
 
-async def note_thing(connection: Connection, recorded: RecordedFact[ThingMade]) -> None:
+class ThingRow(NamedTuple):
+    """What the view knows of a thing: `numbers` has every number in the order in which it was applied."""
+
+    thing: str
+    made: int
+    last_number: int
+    numbers: list[int]
+
+
+def note_thing(row: ThingRow | None, recorded: RecordedFact[ThingMade]) -> ThingRow:
     """Fold a thing into the view."""
-    await connection.execute(
-        "INSERT INTO things (thing, made, last_number, numbers) VALUES ($1, 1, $2, ARRAY[$2::integer])"
-        " ON CONFLICT (thing) DO UPDATE SET made = things.made + 1, last_number = excluded.last_number,"
-        " numbers = things.numbers || excluded.last_number",
-        recorded.fact.thing,
-        recorded.fact.number,
-    )
+    fact = recorded.fact
+    made, numbers = (row.made, row.numbers) if row else (0, [])
+    return ThingRow(fact.thing, made + 1, fact.number, [*numbers, fact.number])
+
+
+THINGS: Folding[ThingRow] = Folding("things", ThingRow, lambda recorded: recorded.fact.thing, {ThingMade: note_thing})
 
 
 MAKER = Service(
@@ -116,7 +125,7 @@ COUNTER = Service(
             reactions=[
                 Reaction("count", ThingMade, MAKER.name, BOX, lambda recorded: [recorded.fact.box], count_in_box)
             ],
-            views=[View("things", MAKER.name, ("things",), {ThingMade: note_thing})],
+            views=[View("things", MAKER.name, ("things",), foldings=[THINGS])],
             inbound=[
                 Inbound(
                     "box-reports",

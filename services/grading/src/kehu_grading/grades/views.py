@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kehu.contracts.grading import GradeAssigned, GradeDriftNoticed, IndicativeGradeChanged
 from kehu.contracts.staff import Role
@@ -10,6 +11,7 @@ from kehu.deciding import Actor
 from kehu.errors import Forbidden
 from kehu.event_store import Connection
 from kehu.facts import RecordedFact
+from kehu.folding import Folding
 from kehu.service import OWN_LOG, View
 from kehu_grading.grades.facts import (
     ChangeNoted,
@@ -65,11 +67,30 @@ def scope(actor: Actor) -> Scope:
 # --- grades ----------------------------------------------------------------------------------------------------------
 
 
-async def _register(connection: Connection, recorded: RecordedFact[RegistrationNoted]) -> None:
+class GradeRow(NamedTuple):
+    """A customer's row of the table `grades`; its columns tell more."""
+
+    customer: str
+    number: str
+    name: str
+    kind: str
+    affiliation: str | None
+    department: str
+    owner: str
+    collaborators: list[str]
+    official: str | None = None
+    basis: str | None = None
+    year: int | None = None
+    indicative: str | None = None
+    clause: str | None = None
+    provisional: bool | None = None
+    policy_version: int | None = None
+    drifting: bool = False
+
+
+def _register(row: GradeRow | None, recorded: RecordedFact[RegistrationNoted]) -> GradeRow:
     fact = recorded.fact
-    await connection.execute(
-        """INSERT INTO grades (customer, number, name, kind, affiliation, department, owner, collaborators)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (customer) DO NOTHING""",
+    return row or GradeRow(
         fact.customer,
         fact.number,
         fact.name,
@@ -81,79 +102,62 @@ async def _register(connection: Connection, recorded: RecordedFact[RegistrationN
     )
 
 
-async def _change(connection: Connection, recorded: RecordedFact[ChangeNoted]) -> None:
+def _change(row: GradeRow | None, recorded: RecordedFact[ChangeNoted]) -> GradeRow | None:
     fact = recorded.fact
-    await connection.execute(
-        """UPDATE grades SET name = coalesce($2, name), kind = coalesce($3, kind),
-               affiliation = CASE WHEN $5 THEN NULL ELSE coalesce($4, affiliation) END
-           WHERE customer = $1""",
-        fact.customer,
-        fact.name,
-        fact.kind,
-        fact.affiliation,
-        fact.affiliation_ended,
+    return row and row._replace(
+        name=row.name if fact.name is None else fact.name,
+        kind=fact.kind or row.kind,
+        affiliation=None if fact.affiliation_ended else fact.affiliation or row.affiliation,
     )
 
 
-async def _assign_owner(connection: Connection, recorded: RecordedFact[OwnerNoted]) -> None:
+def _assign_owner(row: GradeRow | None, recorded: RecordedFact[OwnerNoted]) -> GradeRow | None:
     fact = recorded.fact
-    await connection.execute(
-        "UPDATE grades SET owner = $2, department = $3, collaborators = $4 WHERE customer = $1",
-        fact.customer,
-        fact.owner,
-        fact.department,
-        list(fact.collaborators),
-    )
+    return row and row._replace(owner=fact.owner, department=fact.department, collaborators=list(fact.collaborators))
 
 
-async def _assign_grade(connection: Connection, recorded: RecordedFact[GradeAssigned]) -> None:
+def _assign_grade(row: GradeRow | None, recorded: RecordedFact[GradeAssigned]) -> GradeRow | None:
     fact = recorded.fact
-    await connection.execute(
-        """UPDATE grades SET official = $2, basis = $3, year = $4, indicative = coalesce(indicative, $2)
-           WHERE customer = $1""",
-        fact.customer,
-        fact.grade,
-        fact.basis,
-        fact.year,
+    return row and row._replace(
+        official=fact.grade, basis=fact.basis, year=fact.year, indicative=row.indicative or fact.grade
     )
 
 
-async def _review(connection: Connection, recorded: RecordedFact[GradeReviewed]) -> None:
+def _review(row: GradeRow | None, recorded: RecordedFact[GradeReviewed]) -> GradeRow | None:
     fact = recorded.fact
-    await connection.execute(
-        "UPDATE grades SET clause = $2, provisional = $3, policy_version = $4 WHERE customer = $1",
-        fact.customer,
-        fact.grade_clause,
-        fact.provisional,
-        fact.policy_version,
+    return row and row._replace(
+        clause=fact.grade_clause, provisional=fact.provisional, policy_version=fact.policy_version
     )
 
 
-async def _change_indicative(connection: Connection, recorded: RecordedFact[IndicativeGradeChanged]) -> None:
-    await connection.execute(
-        "UPDATE grades SET indicative = $2 WHERE customer = $1", recorded.fact.customer, recorded.fact.grade
-    )
+def _change_indicative(row: GradeRow | None, recorded: RecordedFact[IndicativeGradeChanged]) -> GradeRow | None:
+    return row and row._replace(indicative=recorded.fact.grade)
 
 
-async def _drift(connection: Connection, recorded: RecordedFact[GradeDriftNoticed]) -> None:
-    await connection.execute(
-        "UPDATE grades SET drifting = $2 WHERE customer = $1", recorded.fact.customer, recorded.fact.drifting
-    )
+def _drift(row: GradeRow | None, recorded: RecordedFact[GradeDriftNoticed]) -> GradeRow | None:
+    return row and row._replace(drifting=recorded.fact.drifting)
 
 
 GRADES_VIEW = View(
     name="grades",
     source=OWN_LOG,
     tables=("grades",),
-    apply={
-        RegistrationNoted: _register,
-        ChangeNoted: _change,
-        OwnerNoted: _assign_owner,
-        GradeAssigned: _assign_grade,
-        GradeReviewed: _review,
-        IndicativeGradeChanged: _change_indicative,
-        GradeDriftNoticed: _drift,
-    },
+    foldings=[
+        Folding(
+            "grades",
+            GradeRow,
+            lambda recorded: recorded.fact.customer,
+            {
+                RegistrationNoted: _register,
+                ChangeNoted: _change,
+                OwnerNoted: _assign_owner,
+                GradeAssigned: _assign_grade,
+                GradeReviewed: _review,
+                IndicativeGradeChanged: _change_indicative,
+                GradeDriftNoticed: _drift,
+            },
+        )
+    ],
 )
 
 
