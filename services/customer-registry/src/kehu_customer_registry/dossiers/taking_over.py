@@ -202,9 +202,9 @@ def _check_consistent(command: ProposeTakeOver) -> None:
     wrong = list(dict.fromkeys(wrong))
     if wrong:
         raise Invalid(
-            f"所填现状不完整或前后不符:{'、'.join(wrong)}。已生效的客户须有协议的签订日期和文件摘要;分类须注明年度。",
+            f"所填现状不完整或前后不符:{'、'.join(wrong)}。已生效的客户须有协议的签订日期和文件摘要;分类须注明年度。请补正。",
             f"What is said does not go together: {', '.join(wrong)}. An active customer has an agreement "
-            "with its date and file digest; a grade has its year.",
+            "with its date and file digest; a grade has its year. Correct it.",
             clause=CLAUSE,
             code="take-over-inconsistent",
             fields=wrong,
