@@ -101,6 +101,16 @@ def test_no_order_of_a_customer_that_may_not_order_now(buyer: Any, code: str) ->
     assert refused.value.problem_code == code
 
 
+def test_without_a_default_payer_it_is_asked_who_pays_once_the_customer_may_order() -> None:
+    for buyer, kind, code in (
+        (BUYER, Invalid, "unit-missing"),
+        (replace(BUYER, active=False), Refused, "customer-not-active"),
+    ):
+        with pytest.raises(kind) as refused:
+            Books(buyer).sign("o", single(500), unit="")
+        assert refused.value.problem_code == code
+
+
 def test_no_order_is_signed_tomorrow() -> None:
     with pytest.raises(Invalid):
         Books().sign("o", single(500), signed_on=TODAY + timedelta(days=1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kehu.contracts.staff import Role
 from kehu.deciding import Actor
-from kehu.errors import Forbidden, NotFound, Refused
+from kehu.errors import Forbidden, Invalid, NotFound, Refused
 from kehu_vetting.customer_files.facts import CustomerFile
 from kehu_vetting.orders.buyer import Buyer
 from kehu_vetting.orders.facts import Order
@@ -140,9 +140,17 @@ def check_payer(unit: str, buyer: Buyer) -> None:
     """The settlement unit may pay for orders of the customer.
 
     Raises:
+        Invalid: none was named, and the customer has no default one.
         Refused: it is not linked with it, or suspended.
 
     """
+    if not unit:
+        raise Invalid(
+            "该客户没有默认结算单位,请指明由谁付款。",
+            "This customer has no default settlement unit: say who pays.",
+            clause="R3.1.1",
+            code="unit-missing",
+        )
     if unit not in buyer.units:
         raise Refused(
             f"该结算单位未与客户关联(或已暂停、协议已到期),不能用于此订单。请先办理三方协议。{buyer.why[0]}",
