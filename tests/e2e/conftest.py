@@ -20,6 +20,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 from journeys import POLL_SECONDS, Installation, Journey
+from people import World, appoint_seconds
 
 from kehu import calendar
 from kehu.ids import new_id
@@ -35,8 +36,8 @@ START_SECONDS = 180.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """End to end comes last: what it shows is easier to find in the tests before it."""
-    items.sort(key=lambda item: "/e2e/" in str(item.path))
+    """End to end comes last: what it shows is easier to find in the tests before it. What moves the clock is the end."""
+    items.sort(key=lambda item: ("/e2e/" in str(item.path), "clock" in getattr(item, "fixturenames", ())))
 
 
 async def _embedded(directory: Path) -> tuple[asyncio.subprocess.Process, Running]:
@@ -92,3 +93,22 @@ def journey(installation: Installation, request: pytest.FixtureRequest) -> Journ
     """Return a customer that no other test knows, before first contact."""
     digest = hashlib.sha256(f"{request.node.name}{new_id()}".encode()).hexdigest()
     return Journey(installation, int(digest, 16) % 10_000_000)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def company(installation: Installation) -> Installation:
+    """Return the running system with enough people for every separation of duties."""
+    await appoint_seconds(installation)
+    return installation
+
+
+@pytest.fixture
+async def world(company: Installation) -> World:
+    """Return a department of the scenario's own, with its people."""
+    return await World(company).opens()
+
+
+@pytest.fixture
+def clock(company: Installation) -> Installation:
+    """Return the system for a scenario that lets time pass; such scenarios come last (the clock never goes back)."""
+    return company

@@ -30,6 +30,16 @@ CHAIN = (
     ("registration", "office"),
     ("general_manager", "boss"),
 )
+#: The steps of the chain in their order.
+CHAIN_ROLES = tuple(step for step, _ in CHAIN)
+#: What a company with a unified social credit code brings (R3.1.2).
+PAPERS = (
+    "business_licence",
+    "basic_account",
+    "taxpayer_query",
+    "invoicing_information",
+    "legal_representative_id",
+)
 #: What one service says reaches the next within milliseconds; a broker that was restarted takes longer.
 PATIENCE_SECONDS = 90.0
 POLL_SECONDS = 0.1
@@ -155,6 +165,54 @@ def fields(identity: str, kind: str = "provincial_agent") -> dict[str, Any]:
     }
 
 
+async def qualification_form(
+    hands_in: Callable[[str, str], Awaitable[str]], name: str, identity: str, taxpayer_checked: str
+) -> dict[str, Any]:
+    """F1 with everything that a company needs.
+
+    Args:
+        hands_in: hands a file of some content in at a service, and gives its digest.
+        name: the customer's.
+        identity: its USCC.
+        taxpayer_checked: the date of the tax bureau's answer.
+
+    """
+    return {
+        "channel": {"territory": "安徽", "description": "省级代理"},
+        "settlement_unit": {
+            "name": name,
+            "identity_kind": "uscc",
+            "identity": identity,
+            "bank": "中国银行合肥分行",
+            "account": "350000000001",
+            "invoicing": {
+                "title": name,
+                "tax_number": identity,
+                "address": "合肥市蜀山区望江西路",
+                "phone": "0551-65001234",
+                "bank": "中国银行合肥分行",
+                "account": "350000000001",
+            },
+        },
+        "legal_representative": {"name": "刘建国", "id_number": "340104197803152018"},
+        "capital_fen": 1_000_000_000,
+        "scope": "阀门销售",
+        "credit": {"rating": "good", "conclusion": "三年往来无逾期", "evidence": "往来对账单"},
+        "documents": [
+            {
+                "type": paper,
+                "number": identity if paper == "business_licence" else None,
+                "issued_on": taxpayer_checked if paper == "taxpayer_query" else None,
+                "copy_held": True,
+                "company_seal": True,
+                "original_seen": True,
+                "file_digest": await hands_in(V, f"{paper} {identity}"),
+            }
+            for paper in PAPERS
+        ],
+    }
+
+
 class Journey:
     """One customer on its way.
 
@@ -200,39 +258,11 @@ class Journey:
 
     async def form(self) -> dict[str, Any]:
         """F1 with everything that a company needs."""
-        papers = (
-            "business_licence",
-            "basic_account",
-            "taxpayer_query",
-            "invoicing_information",
-            "legal_representative_id",
-        )
-        return {
-            "channel": {"territory": "安徽", "description": "省级代理"},
-            "settlement_unit": {
-                "name": self.name,
-                "identity_kind": "uscc",
-                "identity": self.uscc,
-                "bank": "中国银行合肥分行",
-                "account": "350000000001",
-            },
-            "legal_representative": {"name": "刘建国", "id_number": "340104197803152018"},
-            "capital_fen": 1_000_000_000,
-            "scope": "阀门销售",
-            "credit": {"rating": "good", "conclusion": "三年往来无逾期", "evidence": "往来对账单"},
-            "documents": [
-                {
-                    "type": paper,
-                    "number": self.uscc if paper == "business_licence" else None,
-                    "issued_on": "2026-11-01" if paper == "taxpayer_query" else None,
-                    "copy_held": True,
-                    "company_seal": True,
-                    "original_seen": True,
-                    "file_digest": await self.at.upload("li", V, paper),
-                }
-                for paper in papers
-            ],
-        }
+
+        async def hands_in(service: str, content: str) -> str:
+            return await self.at.upload("li", service, content)
+
+        return await qualification_form(hands_in, self.name, self.uscc, "2026-11-01")
 
     async def submitted_qualification(self) -> str:
         """F1 drafted and handed in, once vetting knows the customer; the qualification's id."""
