@@ -36,7 +36,7 @@ START_SECONDS = 180.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """End to end comes last: what it shows is easier to find in the tests before it. What moves the clock is the end."""
+    """End to end comes last: what it shows is easier to find in the tests before it. What moves the clock ends it."""
     items.sort(key=lambda item: ("/e2e/" in str(item.path), "clock" in getattr(item, "fixturenames", ())))
 
 
