@@ -209,8 +209,9 @@ def _shippable(state: Order, number: int) -> Batch:
         )
     if not batch.released:
         raise NotReleased(
-            f"第 {number} 批未放行(款项未到齐,或已发完、已取消),不能发货:先款后货。",
-            f"Batch {number} is not released (not paid in full; or shipped or cancelled): payment first, goods after.",
+            f"第 {number} 批未放行(款项未到齐,或已发完、已取消),不能发货:先款后货。请待货款到齐并放行后再发。",
+            f"Batch {number} is not released (not paid in full; or shipped or cancelled): payment first, goods after. "
+            "Wait until it is paid and released.",
             clause=CLAUSE,
             batch=number,
         )
