@@ -367,6 +367,9 @@ def test_whoever_confirms_is_the_recipient_or_deals_with_the_customer(actor: Act
 # --- put together ----------------------------------------------------------------------------------------------------
 
 
+CUSTOMER_VALUES = {"customer_number": "K1", "customer_name": "甲乙"}
+
+
 def put_together(found: Found, template: TemplateName = TemplateName.CUSTOMER_ACTIVATED) -> Any:
     story = TO_CONTACT if template is TemplateName.CUSTOMER_ACTIVATED else QUEUED
     prepared = story[0]
@@ -376,7 +379,11 @@ def put_together(found: Found, template: TemplateName = TemplateName.CUSTOMER_AC
 
 def test_an_sms_is_signed_and_goes_to_a_mainland_mobile() -> None:
     letter = put_together(
-        Found(waits=True, recipient=Recipient("王小明", "+8613800138000"), customer_number="K1", customer_name="甲乙")
+        Found(
+            waits=True,
+            recipient=Recipient("王小明", "+8613800138000"),
+            values=CUSTOMER_VALUES,
+        )
     )
     assert letter.outgoing.to == "+8613800138000"
     assert letter.outgoing.text.startswith("【甲公司】尊敬的王小明：甲乙的合作手续已办妥")
@@ -385,16 +392,14 @@ def test_an_sms_is_signed_and_goes_to_a_mainland_mobile() -> None:
 
 @pytest.mark.parametrize("phone", ["+861062345678", "4008123456", "+85251234567", "已删除"])
 def test_other_numbers_take_no_sms(phone: str) -> None:
-    letter = put_together(
-        Found(waits=True, recipient=Recipient("王小明", phone), customer_number="K1", customer_name="甲乙")
-    )
+    letter = put_together(Found(waits=True, recipient=Recipient("王小明", phone), values=CUSTOMER_VALUES))
     assert letter.readiness.has_address is False
 
 
 def test_a_recipient_who_has_left_gets_nothing() -> None:
     for recipient in (None, Recipient("孙丽", "E004", gone=True)):
         letter = put_together(
-            Found(waits=True, recipient=recipient, customer_number="K1", customer_name="甲乙"),
+            Found(waits=True, recipient=recipient, values=CUSTOMER_VALUES),
             TemplateName.TURN_TO_SIGN,
         )
         assert letter.readiness.recipient_gone
@@ -403,7 +408,11 @@ def test_a_recipient_who_has_left_gets_nothing() -> None:
 
 def test_a_template_that_cannot_be_filled_is_no_letter() -> None:
     letter = put_together(
-        Found(waits=True, recipient=Recipient("", "+8613800138000"), customer_number="K1", customer_name="甲乙")
+        Found(
+            waits=True,
+            recipient=Recipient("", "+8613800138000"),
+            values=CUSTOMER_VALUES,
+        )
     )
     assert letter.readiness.cannot_render == "variable-empty"
 

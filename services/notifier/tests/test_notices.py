@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import date, timedelta
-from decimal import Decimal
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,68 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kehu.calendar import Month
-from kehu.contracts.customers import (
-    CustomerChanged,
-    CustomerChangeDeclined,
-    CustomerChangeProposed,
-    CustomerKind,
-    CustomerRegistered,
-    DossierReturned,
-    DossierSubmitted,
-    IdentityKind,
-    MonthlyReportMissing,
-    MonthlyReportSubmitted,
-    OwnerAssigned,
-    VerificationDone,
-    VerificationDue,
-    VerificationReminded,
-)
-from kehu.contracts.engagement import VisitCancelled, VisitLogged, VisitPlanned, VisitRecordOverdue
-from kehu.contracts.grading import Grade, GradeAssigned, GradeDriftNoticed, IndicativeGradeChanged
-from kehu.contracts.staff import (
-    DelegateAppointed,
-    DepartureCleared,
-    DepartureStarted,
-    HandoverNoticeDue,
-    Role,
-    RoleGranted,
-    StepEscalated,
-    SuccessorAccepted,
-    SuccessorProposed,
-)
-from kehu.contracts.trade import (
-    GoodsShipped,
-    InvoiceCollected,
-    InvoiceIssued,
-    InvoiceKind,
-    InvoiceRequestClosed,
-    InvoiceRequested,
-    InvoiceRequestReviewed,
-    InvoiceVoided,
-    OrderLine,
-    OrderReleased,
-    ReceiptAllocated,
-    ReceiptConfirmed,
-    RedLetterDue,
-    ReleaseBlocked,
-    ShippingStopped,
-)
-from kehu.contracts.vetting import (
-    AgentActivated,
-    CreditIncidentRecorded,
-    DocumentExpiring,
-    QualificationApproved,
-    QualificationRejected,
-    QualificationRestored,
-    QualificationReturned,
-    QualificationStepPassed,
-    QualificationSubmitted,
-    QualificationSuspended,
-    QualificationWithdrawn,
-    SignoffsVoided,
-    Step,
-)
+from kehu.contracts.customers import CustomerRegistered
+from kehu.contracts.grading import Grade
+from kehu.contracts.staff import Role, RoleGranted
+from kehu.contracts.vetting import Step
 from kehu.facts import Fact, RecordedFact
 from kehu_notifier.notices.company import Company, Delegation, Holder
 from kehu_notifier.notices.decisions import address, barred_from, recipients
@@ -90,167 +31,105 @@ from kehu_notifier.notices.facts import (
 from kehu_notifier.notices.reactions import REACTIONS
 from kehu_notifier.templates.initial import WORDS
 from kehu_notifier.templates.rendering import render
-from kehu_notifier.templates.template import LIVE_VARIABLES, TOLD_VARIABLES, TemplateName
+from kehu_notifier.templates.template import LIVE_VARIABLES, TOLD_TO_LEAVERS, TOLD_VARIABLES, TemplateName
 from kehu_notifier.testing import COMPANY, CUSTOMER, NOW, context, later, recorded
+from kehu_notifier.testing.examples import (
+    ACCEPTED,
+    ACCESS_ENDED,
+    ACTIVATED,
+    AGREED,
+    AGREED_ANEW,
+    ALLOCATED,
+    APPROVED,
+    ASSIGNED,
+    BOTH_REVIEWED,
+    CANCELLED,
+    CHANGE_DECLINED,
+    CHANGE_OF_OWNER,
+    CHANGE_PASSED,
+    CHANGE_PROPOSED,
+    CLEARED,
+    CLOSED,
+    COLLECTED,
+    DAY,
+    DECLINED,
+    DELEGATED,
+    DELEGATION_ENDED,
+    DOSSIER_RETURNED,
+    DOSSIER_SUBMITTED,
+    ESCALATED,
+    EXAMPLES,
+    FAILED,
+    IDENTIFIED,
+    ISSUED,
+    LAPSED,
+    LATE,
+    LATE_UNPAID,
+    LEAVING,
+    LOGGED,
+    LONE_VISIT,
+    MEASURE_ASSIGNED,
+    MEASURE_OVERDUE,
+    MEASURE_WITHDRAWN,
+    MERGE_DECLINED,
+    MERGE_PROPOSED,
+    MERGED,
+    NOTICE_DUE,
+    ORDER_CANCELLED,
+    OVERDUE,
+    PLANNED,
+    PROPOSED,
+    QUALIFIED_ANEW,
+    RECEIPT,
+    RECEIPT_OF_UNIT,
+    RED,
+    RED_ASKED,
+    RED_CONFIRMED,
+    RED_DROPPED,
+    RED_DUE,
+    RED_SETTLED,
+    REGISTERED,
+    REJECTED,
+    RELATION_AGREED,
+    RELATION_DECLINED,
+    RELATION_REQUESTED,
+    RELEASED,
+    RENEWAL_PASSED,
+    RENEWAL_RETURNED,
+    RENEWAL_SUBMITTED,
+    RENEWAL_VETTED,
+    RENEWAL_WITHDRAWN,
+    REPORT_DUE,
+    REPORT_MISSING,
+    REPORT_SUBMITTED,
+    REQUESTED,
+    RESUMED,
+    RESUMPTION_PROPOSED,
+    RETURNED_GOODS,
+    REVIEWED,
+    SENT_BACK,
+    SHIPPED,
+    SIGNED,
+    STAYS,
+    STOP_DECLINED,
+    STOP_PROPOSED,
+    STOPPED,
+    SUBMITTED,
+    UNIT_SUSPENDED,
+    UNMERGED,
+    UNPLANNED,
+    UNREACHABLE,
+    VERIFIED,
+    VERIFIER_NEEDED,
+    VERIFY,
+    VERIFY_OVERDUE,
+    drift,
+    indicative,
+    passed,
+    returned,
+)
 
 BY_FACT = {fact: [one for one in REACTIONS if one.on is fact] for fact in dict.fromkeys(one.on for one in REACTIONS)}
-DAY = date(2026, 12, 1)
-#: What all facts about the one qualification, and about the one visit, say.
-Q: dict[str, Any] = {"qualification": "q-1", "customer": CUSTOMER, "department": "east"}
-V: dict[str, Any] = {"visit": "v-1", "customer": CUSTOMER, "department": "east"}
-
-DOSSIER_SUBMITTED = DossierSubmitted(
-    customer=CUSTOMER, number="K000001", name="甲乙商贸", department="east", submitted_by="li"
-)
-DOSSIER_RETURNED = DossierReturned(
-    customer=CUSTOMER,
-    number="K000001",
-    name="甲乙商贸",
-    department="east",
-    submitted_by="li",
-    returned_by="zhao",
-    remarks="补充",
-)
-REGISTERED = CustomerRegistered(
-    customer=CUSTOMER,
-    number="K000001",
-    name="甲乙商贸",
-    kind=CustomerKind.DEALER,
-    nature="limited",
-    identity_kind=IdentityKind.USCC,
-    identity="91110000600037341L",
-    region="湖北",
-    department="east",
-    owner="li",
-    registered_by="zhao",
-)
-SUBMITTED = QualificationSubmitted(**Q, bundle=1, digest="d", submitted_by="li")
-APPROVED = QualificationApproved(**Q, approved_by="boss", submitted_by="li")
-REJECTED = QualificationRejected(**Q, step=Step.FINANCE, reason="x", submitted_by="li")
-ACTIVATED = AgentActivated(**Q, agent=True, activated_on=DAY)
-ASSIGNED = GradeAssigned(
-    customer=CUSTOMER, grade=Grade.B, basis="initial", grade_clause="R5.2.B", provisional=False, policy_version=0
-)
-PLANNED = VisitPlanned(**V, planned_on=DAY, visitors=("li", "wang"), purpose="x", first_visit=True)
-OVERDUE = VisitRecordOverdue(**V, planned_on=DAY, visitors=("li", "wang"))
-LOGGED = VisitLogged(**V, visited_at=NOW, attendees=("li", "wang"), planned=True, first_visit=True)
-CANCELLED = VisitCancelled(**V, planned_on=DAY, visitors=("li", "wang"), reason="x", cancelled_by="li")
-
-
-def passed(step: Step, by: str, **more: Any) -> QualificationStepPassed:
-    steps = list(Step)
-    return QualificationStepPassed(**Q, step=step, next_step=steps[steps.index(step) + 1], signed_by=by, **more)
-
-
-def returned(from_step: Step, to_step: Step | None) -> QualificationReturned:
-    return QualificationReturned(**Q, from_step=from_step, to_step=to_step, remarks="x", submitted_by="li")
-
-
-def drift(*, drifting: bool) -> GradeDriftNoticed:
-    return GradeDriftNoticed(customer=CUSTOMER, official=Grade.B, indicative=Grade.C, drifting=drifting)
-
-
-def indicative(previous: Grade | None) -> IndicativeGradeChanged:
-    return IndicativeGradeChanged(
-        customer=CUSTOMER, grade=Grade.C, previous=previous, official=Grade.B, grade_clause="R5.2.C", policy_version=0
-    )
-
-
-DAYS: dict[str, Any] = {"department": "east", "customer": CUSTOMER}
-LINE = OrderLine(item="泵", quantity=Decimal(1), amount_fen=100)
-CHANGE_PROPOSED = CustomerChangeProposed(
-    **DAYS, change="ch-1", number="K000001", name="甲乙商贸", fields=("name",), proposed_by="li"
-)
-CHANGE_DECLINED = CustomerChangeDeclined(**DAYS, change="ch-1", remarks="x", proposed_by="li", declined_by="zhao")
-CHANGE_PASSED = CustomerChanged(customer=CUSTOMER, name="丙丁商贸", change="ch-1")
-OWNER_PASSED = OwnerAssigned(**DAYS, owner="wang", change="ch-2")
-VERIFICATION: dict[str, Any] = {**DAYS, "verification": "ve-1", "quarter": "2026Q4", "verifier": "ver"}
-VERIFY = VerificationDue(**VERIFICATION, due_on=DAY)
-VERIFY_REMINDED = VerificationReminded(**VERIFICATION, overdue=False)
-VERIFY_OVERDUE = VerificationReminded(**VERIFICATION, overdue=True)
-VERIFIED = VerificationDone(**VERIFICATION, outcome="unchanged", method="phone")
-REPORT_MISSING = MonthlyReportMissing(department="east", month=Month(2026, 10))
-REPORT_SUBMITTED = MonthlyReportSubmitted(
-    department="east", month=Month(2026, 10), late=True, nil=True, submitted_by="zhao"
-)
-DELEGATED = DelegateAppointed(
-    delegation="de-1",
-    principal="zhao",
-    delegate="wang",
-    steps=("dossier:review",),
-    first_day=DAY,
-    last_day=DAY,
-    reason="x",
-)
-ESCALATED = StepEscalated(
-    **DAYS,
-    thing="ch-1",
-    step="dossier:change",
-    waiting_for=(Role.DEPT_MANAGER,),
-    superior=Role.GENERAL_MANAGER,
-    since=DAY,
-)
-LEAVING = DepartureStarted.model_validate({"person": "li", "last_day": DAY, "department": "east"})
-CLEARED = DepartureCleared(person="li")
-HANDOVER: dict[str, Any] = {**DAYS, "departure": "dp-1", "leaver": "li", "successor": "wang"}
-PROPOSED = SuccessorProposed(**HANDOVER, due_on=DAY)
-ACCEPTED = SuccessorAccepted(**HANDOVER, accepted_by="wang")
-NOTICE_DUE = HandoverNoticeDue(**HANDOVER)
-VOIDED = SignoffsVoided(**Q, from_step=Step.FINANCE, steps=(Step.FINANCE,), because_of="finance")
-WITHDRAWN = QualificationWithdrawn(qualification="q-1", customer=CUSTOMER, reason="x", withdrawn_by="li")
-EXPIRING = DocumentExpiring(
-    **Q, owner="li", document="business_licence", valid_until=DAY, last_day=False, suspends=True
-)
-LAST_DAY = EXPIRING.model_copy(update={"last_day": True})
-SUSPENDED = QualificationSuspended(**Q, documents=("business_licence",), reason="x")
-RESTORED = QualificationRestored(**Q)
-ORDER: dict[str, Any] = {"order": "o-1", "order_number": "DD000001", "customer": CUSTOMER}
-RELEASED = OrderReleased(**ORDER, batch=1, amount_fen=100, receipts=("r",))
-BLOCKED = ReleaseBlocked(**ORDER, batch=1, amount_fen=100, reason="x")
-SHIPPED = GoodsShipped(
-    **ORDER, shipment="s-1", department="east", batch=1, shipped_on=DAY, value_fen=100, lines=(LINE,), receipts=("r",)
-)
-STOPPED = ShippingStopped(**ORDER, reason="x")
-RECEIPT = ReceiptConfirmed(
-    receipt="r-1", number="SK000001", unit=None, payer="x", bank_reference="b", amount_fen=100, received_on=DAY
-)
-RECEIPT_OF_UNIT = RECEIPT.model_copy(update={"unit": "u-1"})
-ALLOCATED = ReceiptAllocated(receipt="r-1", order="o-1", customer=CUSTOMER, amount_fen=100)
-INCIDENT = CreditIncidentRecorded(
-    incident="i-1", customer=CUSTOMER, occurred_on=DAY, description="x", evidence="x", recorded_by="fin"
-)
-F2: dict[str, Any] = {
-    "request": "f-1",
-    "order": "o-1",
-    "customer": CUSTOMER,
-    "department": "east",
-    "requested_by": "li",
-}
-REQUESTED = InvoiceRequested(**F2, number="KP000001", gross_fen=113)
-REVIEWED = InvoiceRequestReviewed(**F2, side="marketing", reviewed_by="sun", both=False)
-BOTH_REVIEWED = InvoiceRequestReviewed(**F2, side="finance", reviewed_by="fin", both=True, lapses_on=DAY)
-LAPSED = InvoiceRequestClosed(**F2, outcome="lapsed", reason="x")
-ISSUED = InvoiceIssued(
-    **ORDER,
-    invoice="iv-1",
-    request="f-1",
-    unit="u-1",
-    department="east",
-    kind=InvoiceKind.DIGITAL,
-    digital_number="26330000000000000001",
-    issued_on=DAY,
-    net_fen=100,
-    tax_fen=13,
-    gross_fen=113,
-    lines=(),
-    issued_by="fin2",
-    collector="li",
-)
-RED = ISSUED.model_copy(update={"invoice": "iv-2", "red_of": "iv-1", "request": None, "collector": None})
-COLLECTED = InvoiceCollected(invoice="iv-1", order="o-1", customer=CUSTOMER, collected_by="li", collected_on=DAY)
-VOID = InvoiceVoided(invoice="iv-1", order="o-1", customer=CUSTOMER, voided_on=DAY, reason="x")
-RED_DUE = RedLetterDue(**ORDER, department="east", excess_fen=100)
-RED_COVERED = RedLetterDue(**ORDER, department="east", excess_fen=0)
 
 
 def react(cause: RecordedFact[Any], state: Notices, company: Company = COMPANY) -> list[Fact]:
@@ -299,7 +178,7 @@ def given_(*story: tuple[Fact, str], company: Company = COMPANY) -> Told:
         (SUBMITTED, "li", [("turn-to-sign", "sun"), ("turn-to-sign", "qian")]),
         (APPROVED, "boss", [("qualification-approved", "li")]),
         (REJECTED, "fin", [("qualification-rejected", "li")]),
-        (ACTIVATED, "office", [("customer-activated", "p-1")]),
+        (ACTIVATED, "office", [("customer-activated", "p-1"), ("customer-may-order", "li")]),
         (ASSIGNED, "system:grading/x", [("grade-assigned", "li")]),
         (indicative(Grade.B), "system:grading/x", [("indicative-grade-changed", "li")]),
         (indicative(None), "system:grading/x", []),
@@ -317,6 +196,65 @@ def given_(*story: tuple[Fact, str], company: Company = COMPANY) -> Told:
         ),
         (LOGGED, "li", []),
         (CANCELLED, "li", [("visit-cancelled", "wang")]),
+        (UNPLANNED, "li", [("visit-deviates", "zhao")]),
+        (CHANGE_PASSED, "zhao", [("change-passed", "li")]),
+        (CHANGE_OF_OWNER, "zhao", [("owner-assigned", "wang")]),
+        (RELATION_REQUESTED, "wang", [("relation-to-review", "zhao")]),
+        (RELATION_DECLINED, "zhao", [("relation-declined", "wang")]),
+        (RELATION_AGREED, "zhao", [("relation-agreed", "li"), ("relation-agreed", "wang")]),
+        (CLOSED, "zhao", [("customer-closed", "li"), ("customer-closed", "market"), ("customer-closed", "market2")]),
+        (
+            MERGE_PROPOSED,
+            "zhao",
+            [("merge-to-confirm", "he"), ("merge-to-confirm", "market"), ("merge-to-confirm", "market2")],
+        ),
+        (MERGE_DECLINED, "market", [("merge-declined", "zhao")]),
+        (MERGED, "market", [("customers-merged", "li"), ("customers-merged", "zhao")]),
+        (MERGED.model_copy(update={"customer": "c-2"}), "market", []),
+        (UNMERGED, "market", [("customers-unmerged", "li")]),
+        (VERIFIER_NEEDED, "x", [("verifier-needed", "zhao")]),
+        (UNREACHABLE, "ver", [("contacts-unreachable", "li"), ("contacts-unreachable", "zhao")]),
+        (MEASURE_ASSIGNED, "zhao", [("measure-assigned", "li"), ("measure-taken-off", "wang")]),
+        (MEASURE_OVERDUE, "x", [("measure-overdue", "li"), ("measure-overdue", "zhao")]),
+        (MEASURE_WITHDRAWN, "zhao", [("measure-withdrawn", "li")]),
+        (REPORT_DUE, "x", [("report-due", "zhao")]),
+        (
+            REPORT_MISSING,
+            "x",
+            [("report-missing", "zhao"), ("report-not-received", "market"), ("report-not-received", "market2")],
+        ),
+        (DELEGATED, "zhao", [("delegate-appointed", "wang")]),
+        (DELEGATION_ENDED, "admin", [("delegation-ended", "wang"), ("delegation-ended", "zhao")]),
+        (
+            LEAVING,
+            "hr",
+            [("departure-of-yours", "li"), ("successors-to-propose", "zhao")],
+        ),
+        (STAYS, "hr", [("departure-cancelled", "zhao"), ("departure-cancelled", "li")]),
+        (CLEARED, "zhao", [("departure-cleared", "hr")]),
+        (DECLINED, "wang", [("succession-declined", "zhao")]),
+        (ACCEPTED, "wang", [("succession-settled", "zhao")]),
+        (ACCEPTED, "zhao", [("succession-settled", "wang")]),
+        (FAILED, "system:notifier/sender", [("notice-undelivered", "li")]),
+        (AGREED_ANEW, "sun", [("agreement-renewed", "li")]),
+        (QUALIFIED_ANEW, "boss", [("qualification-renewed", "li")]),
+        (RENEWAL_SUBMITTED, "li", [("renewal-to-review", "sun"), ("renewal-to-review", "qian")]),
+        (RENEWAL_VETTED, "sun", [("renewal-to-review", "fin")]),
+        (RENEWAL_PASSED, "fin", [("renewal-passed", "li")]),
+        (RENEWAL_RETURNED, "sun", [("renewal-returned", "li")]),
+        (UNIT_SUSPENDED, "x", [("payer-suspended", "li"), ("payer-suspended", "chen"), ("payer-suspended", "fin")]),
+        (SIGNED, "clerk", [("order-entered", "li")]),
+        (SIGNED, "li", []),
+        (LATE, "x", [("delivery-overdue", "li"), ("delivery-overdue", "zhao"), ("delivery-overdue", "ware")]),
+        (LATE_UNPAID, "x", [("payment-overdue", "li"), ("payment-overdue", "zhao")]),
+        (STOP_PROPOSED, "fin", [("stop-to-agree", "zhao")]),
+        (RESUMPTION_PROPOSED, "zhao", [("resumption-to-agree", "fin")]),
+        (STOP_DECLINED, "zhao", [("stop-declined", "fin")]),
+        (RETURNED_GOODS, "ware", [("goods-returned", "li"), ("goods-returned", "fin")]),
+        (SENT_BACK, "sun", [("invoice-returned", "li")]),
+        (RED_ASKED, "fin", [("red-letter-asked", "li"), ("red-letter-to-confirm", "p-1")]),
+        (RED_CONFIRMED, "x", [("red-letter-to-issue", "fin")]),
+        (RED_DROPPED, "x", [("red-letter-dropped", "li"), ("red-letter-dropped", "fin")]),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Fact) else "",
 )
@@ -337,7 +275,8 @@ def test_the_chain_tells_each_next_signer() -> None:
         assert given_(*story).messages == [("turn-to-sign", then)], step
     story += [(passed(Step.GENERAL_MANAGER, "boss"), "boss"), (APPROVED, "boss")]
     assert given_(*story).messages == [("qualification-approved", "li")]
-    assert not given_(*story).state.anything_waits
+    assert given_(*story).state.anything_waits  # the agreement
+    assert not given_(*story, (AGREED, "li")).state.anything_waits
 
 
 def test_nobody_is_asked_to_sign_what_they_submitted_or_signed_before() -> None:
@@ -421,6 +360,135 @@ def test_whoever_signed_as_a_delegate_and_their_principal_are_both_barred_from_o
     assert {"qian", "fin"} <= set(need.audience.barred)
 
 
+# --- what ends, and what passes on -----------------------------------------------------------------------------------
+
+
+def waiting_after(*story: tuple[Fact, str]) -> set[str]:
+    """The templates of what still waits when all of it has happened."""
+    notifier = Notifier(company=COMPANY)
+    for fact, by in story:
+        notifier.consume(recorded(fact, by=by))
+    needs = [need for state in notifier.states.values() for need in state.needs.values()]
+    return {need.noted.template.value for need in needs if need.noted.waiting and not need.ended}
+
+
+@pytest.mark.parametrize(
+    ("asks", "answers"),
+    [
+        (RELATION_REQUESTED, RELATION_AGREED),
+        (RELATION_REQUESTED, RELATION_DECLINED),
+        (MERGE_PROPOSED, MERGED),
+        (MERGE_PROPOSED, MERGE_DECLINED),
+        (VERIFIER_NEEDED, VERIFIED),
+        (VERIFY_OVERDUE, VERIFIED),
+        (MEASURE_OVERDUE, MEASURE_WITHDRAWN),
+        (REPORT_DUE, REPORT_SUBMITTED),
+        (LEAVING, CLEARED),
+        (LEAVING, STAYS),
+        (LEAVING, ACCESS_ENDED),
+        (PROPOSED, ACCEPTED),
+        (DECLINED, ACCEPTED),
+        (RENEWAL_VETTED, RENEWAL_PASSED),
+        (RENEWAL_SUBMITTED, RENEWAL_WITHDRAWN),
+        (APPROVED, AGREED),
+        (STOP_PROPOSED, STOPPED),
+        (STOP_PROPOSED, STOP_DECLINED),
+        (RESUMPTION_PROPOSED, RESUMED),
+        (STOP_PROPOSED, ORDER_CANCELLED),
+        (LATE, SHIPPED),
+        (RECEIPT, ALLOCATED),
+        (REQUESTED, LAPSED),
+        (RED_DUE, RED_SETTLED),
+        (RED_ASKED, RED_DROPPED),
+        (RED_CONFIRMED, RED.model_copy(update={"red": "rd-1"})),
+        (ESCALATED.model_copy(update={"thing": "ch-1"}), CHANGE_DECLINED),
+        (ESCALATED.model_copy(update={"thing": CUSTOMER, "step": "departure:assign"}), ACCEPTED),
+        (ESCALATED.model_copy(update={"thing": "q-1", "step": "qualification:finance"}), REJECTED),
+    ],
+    ids=lambda fact: type(fact).__name__,
+)
+def test_what_somebody_is_asked_for_waits_until_it_is_answered(asks: Fact, answers: Fact) -> None:
+    assert waiting_after((asks, "x"))
+    assert waiting_after((asks, "x"), (answers, "x")) <= {"invoice-to-collect"}
+
+
+def test_an_invoice_request_given_back_waits_for_the_applicant_and_for_nobody_else() -> None:
+    story = [(REQUESTED, "li"), (REVIEWED, "sun"), (SENT_BACK, "fin")]
+    assert waiting_after(*story) == {"invoice-returned"}
+    assert waiting_after(*story, (REQUESTED, "li")) == {"invoice-to-review"}
+
+
+def test_an_identified_receipt_waits_to_be_allocated_and_no_longer_to_be_identified() -> None:
+    story = [(RECEIPT, "system:vetting/inbound"), (IDENTIFIED, "fin")]
+    assert waiting_after(*story) == {"receipt-to-allocate"}
+
+
+@pytest.mark.parametrize(
+    ("asks", "answers"), [(REPORT_DUE, REPORT_SUBMITTED), (RECEIPT, ALLOCATED), (RECEIPT_OF_UNIT, ALLOCATED)]
+)
+def test_an_answer_that_comes_before_what_it_answers_leaves_nothing_waiting(asks: Fact, answers: Fact) -> None:
+    """They have different Kafka keys, so there is no order between them."""
+    told = given_((answers, "fin"), (asks, "system:x"))
+    assert told.messages == []
+    assert not told.state.anything_waits
+
+
+LEAVERS = replace(COMPANY, leaving=frozenset({"li"}))
+
+
+@pytest.mark.parametrize("fact", [APPROVED, DOSSIER_RETURNED, MEASURE_ASSIGNED, ASSIGNED, RED_DUE, LONE_VISIT])
+def test_what_names_somebody_who_is_leaving_is_told_to_their_manager_instead(fact: Fact) -> None:
+    """R4.6: what is open passes on; nothing new is theirs."""
+    told = {recipient for _, recipient in given_((fact, "x"), company=LEAVERS).messages}
+    assert "li" not in told
+    assert "zhao" in told
+
+
+@pytest.mark.parametrize("fact", [OVERDUE, LEAVING, STAYS])
+def test_somebody_who_is_leaving_hears_what_is_still_theirs_to_do(fact: Fact) -> None:
+    """R4.6: the records of past visits, and the handover."""
+    assert "li" in {recipient for _, recipient in given_((fact, "x"), company=LEAVERS).messages}
+
+
+def test_what_was_told_to_somebody_before_they_left_passes_to_the_manager_while_it_waits() -> None:
+    waiting = recorded(ISSUED, by="fin2")
+    state = NOTICES.fold(react(waiting, Notices()))
+    assert [(fact.template.value, fact.recipient) for fact in addressed_in(waiting.id, state, LEAVERS)] == [
+        ("invoice-to-collect", "zhao")
+    ]
+    done = NOTICES.fold(react(recorded(COLLECTED, by="x"), state), state)
+    assert addressed_in(waiting.id, done, LEAVERS) == []
+
+
+@given(
+    st.sampled_from(EXAMPLES),
+    st.frozensets(st.sampled_from(["li", "wang", "zhao", "sun", "qian", "fin", "market", "boss", "ver", "chen"])),
+    st.sampled_from(["x", "li", "zhao", "fin"]),
+)
+def test_nobody_who_is_leaving_is_told_anything_but_what_is_theirs_to_finish(
+    fact: Fact, leaving: frozenset[str], by: str
+) -> None:
+    holders = tuple(holder for holder in COMPANY.holders if holder.person not in leaving)
+    company = replace(COMPANY, holders=holders, leaving=leaving)
+    for one in react(recorded(fact, by=by), Notices(), company):
+        if isinstance(one, NoticeAddressed) and one.recipient in leaving:
+            assert one.template in TOLD_TO_LEAVERS
+
+
+@given(st.sampled_from(EXAMPLES), st.sampled_from(["x", "li", "zhao", "fin", "system:vetting/inbound"]))
+def test_a_fact_that_is_known_says_nothing_new_however_often_it_comes(fact: Fact, by: str) -> None:
+    notifier, cause = Notifier(company=COMPANY), recorded(fact, by=by)
+    notifier.consume(cause)
+    before = {stream: list(facts) for stream, facts in notifier.streams.items()}
+    for _ in range(3):
+        notifier.consume(cause)
+        notifier.catch_up()
+    again = {stream: facts[len(before[stream]) :] for stream, facts in notifier.streams.items()}
+    said = [one for facts in again.values() for one in facts if isinstance(one, NoticeNeeded | NoticeAddressed)]
+    # A fact that carries out what it also ends may end it anew; it tells nobody anything.
+    assert said == []
+
+
 def addressed_in(reason: UUID, state: Notices, company: Company) -> list[NoticeAddressed]:
     facts = address(reason, state, context(company)).facts
     return [fact for fact in facts if isinstance(fact, NoticeAddressed)]
@@ -429,69 +497,6 @@ def addressed_in(reason: UUID, state: Notices, company: Company) -> list[NoticeA
 @pytest.mark.parametrize("fact", [*BY_FACT], ids=lambda fact: fact.__name__)
 def test_every_fact_reacted_to_has_an_example_here(fact: type[Fact]) -> None:
     assert any(type(example) is fact for example in EXAMPLES)
-
-
-EXAMPLES: Sequence[Fact] = (
-    DOSSIER_SUBMITTED,
-    DOSSIER_RETURNED,
-    REGISTERED,
-    SUBMITTED,
-    passed(Step.VETTING, "sun"),
-    returned(Step.FINANCE, None),
-    returned(Step.FINANCE, Step.VETTING),
-    REJECTED,
-    APPROVED,
-    ACTIVATED,
-    ASSIGNED,
-    indicative(Grade.B),
-    drift(drifting=True),
-    drift(drifting=False),
-    PLANNED,
-    OVERDUE,
-    LOGGED,
-    CANCELLED,
-    CHANGE_PROPOSED,
-    CHANGE_DECLINED,
-    CHANGE_PASSED,
-    OWNER_PASSED,
-    VERIFY,
-    VERIFY_REMINDED,
-    VERIFY_OVERDUE,
-    VERIFIED,
-    REPORT_MISSING,
-    REPORT_SUBMITTED,
-    DELEGATED,
-    ESCALATED,
-    LEAVING,
-    CLEARED,
-    PROPOSED,
-    ACCEPTED,
-    NOTICE_DUE,
-    VOIDED,
-    WITHDRAWN,
-    EXPIRING,
-    LAST_DAY,
-    SUSPENDED,
-    RESTORED,
-    RELEASED,
-    BLOCKED,
-    SHIPPED,
-    STOPPED,
-    RECEIPT,
-    RECEIPT_OF_UNIT,
-    ALLOCATED,
-    INCIDENT,
-    REQUESTED,
-    REVIEWED,
-    BOTH_REVIEWED,
-    LAPSED,
-    ISSUED,
-    RED,
-    COLLECTED,
-    VOID,
-    RED_DUE,
-    RED_COVERED,
-)
 
 
 def test_every_template_can_be_filled_from_what_its_reasons_tell() -> None:
@@ -521,9 +526,17 @@ TOPICS: dict[str, list[tuple[Fact, str]]] = {
         (REGISTERED, "zhao"),
         (CHANGE_PROPOSED, "li"),
         (CHANGE_PASSED, "zhao"),
+        (VERIFIER_NEEDED, "x"),
         (VERIFY, "x"),
         (VERIFY_OVERDUE, "x"),
         (NOTICE_DUE, "zhao"),
+        (RELATION_REQUESTED, "wang"),
+        (MERGE_PROPOSED, "zhao"),
+        (MERGED, "market"),
+        (MEASURE_ASSIGNED, "zhao"),
+        (MEASURE_OVERDUE, "x"),
+        (PROPOSED, "zhao"),
+        (DECLINED, "wang"),
     ],
     "vetting": [
         (SUBMITTED, "li"),
@@ -543,6 +556,11 @@ TOPICS: dict[str, list[tuple[Fact, str]]] = {
         (BOTH_REVIEWED, "fin"),
         (ISSUED, "fin2"),
         (RED_DUE, "x"),
+        (RED_ASKED, "fin"),
+        (RENEWAL_SUBMITTED, "li"),
+        (RENEWAL_VETTED, "sun"),
+        (STOP_PROPOSED, "fin"),
+        (LATE, "x"),
     ],
     "grading": [(ASSIGNED, "x"), (indicative(Grade.B), "x"), (drift(drifting=True), "x"), (drift(drifting=False), "x")],
     "engagement": [(PLANNED, "li"), (OVERDUE, "x"), (LOGGED, "li")],
@@ -565,7 +583,7 @@ class Notifier:
                 decided = reaction.decide(cause, self.states.get(stream, Notices()), context(self.company))
                 self.append(stream, decided.facts)
         if isinstance(cause.fact, CustomerRegistered):  # the view is written after the reaction has decided
-            self.company = Company(self.company.holders, owner=cause.fact.owner, main_contact="p-1")
+            self.company = Company(self.company.holders, cause.fact.owner, "p-1", cause.fact.department)
 
     def append(self, stream: str, facts: Sequence[Fact]) -> None:
         self.streams.setdefault(stream, []).extend(facts)
@@ -573,7 +591,7 @@ class Notifier:
 
     def hire(self, fact: RoleGranted) -> None:
         holders = (*self.company.holders, Holder(fact.person, fact.role, fact.department))
-        self.company = Company(holders, self.company.owner, self.company.main_contact)
+        self.company = replace(self.company, holders=holders)
 
     def catch_up(self) -> None:
         for stream, state in list(self.states.items()):
@@ -583,7 +601,7 @@ class Notifier:
     @property
     def told(self) -> set[tuple[UUID, str, str]]:
         addressed = [fact for facts in self.streams.values() for fact in facts if isinstance(fact, NoticeAddressed)]
-        once = {(fact.reason, fact.template, fact.audience_kind, fact.recipient) for fact in addressed}
+        once = {(fact.reason, fact.template, fact.audience_kind, fact.place, fact.recipient) for fact in addressed}
         assert len(once) == len(addressed), "somebody was addressed twice"
         return {(fact.reason, fact.template.value, fact.recipient) for fact in addressed}
 

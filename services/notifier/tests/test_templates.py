@@ -23,11 +23,11 @@ def test_every_template_comes_with_words_that_use_known_variables_only() -> None
 
 
 def test_employees_read_both_languages_each_in_its_own_words() -> None:
-    values = {"customer_number": "K1", "customer_name": "甲乙", "step": "finance"}
+    values = {"customer_number": "K1", "customer_name": "甲乙", "step": "finance", "due": "2026-12-01"}
     told = render(TURN, values, longest=LONGEST)
     zh, en = told.text.splitlines()
-    assert zh == "客户 K1 甲乙 的资质审核轮到您办理：财务部复核。"
-    assert en == "The qualification of K1 甲乙 waits for you: finance's re-check."
+    assert zh == "客户 K1 甲乙 的资质审核轮到您办理：财务部复核。办理期限：2026年12月1日，逾期将提醒上级。"
+    assert en.startswith("The qualification of K1 甲乙 waits for you: finance's re-check. Until: 2026-12-01;")
 
 
 def test_an_sms_is_chinese_with_its_values_cut() -> None:

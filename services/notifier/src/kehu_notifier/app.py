@@ -5,6 +5,7 @@ from __future__ import annotations
 from kehu.identity import staff_view
 from kehu.policy_api import policy_router
 from kehu.service import Feature, Service, migrations_beside
+from kehu_notifier.customers.payers import PAYERS_VIEW
 from kehu_notifier.customers.views import CUSTOMERS_VIEW
 from kehu_notifier.messages import api as messages_api
 from kehu_notifier.messages.facts import MESSAGES
@@ -30,7 +31,7 @@ def build(settings: NotifierSettings) -> Service:
         features=[
             Feature("staff", views=[staff_view(NAME)]),
             Feature("policies", router=policy_router()),
-            Feature("customers", views=[CUSTOMERS_VIEW]),
+            Feature("customers", views=[CUSTOMERS_VIEW, PAYERS_VIEW]),
             Feature("templates", policies=[TEMPLATES]),
             Feature(
                 "notices",

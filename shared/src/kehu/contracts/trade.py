@@ -119,6 +119,8 @@ class OrderAmended(PublishedFact, clause="R3.2.1"):
     signed_on: date
     file_digest: str
     reason: str
+    #: The order's number that people say (订单号).
+    order_number: str | None = None
 
 
 class OrderCancelled(PublishedFact, clause="R3.2.1"):
@@ -130,6 +132,8 @@ class OrderCancelled(PublishedFact, clause="R3.2.1"):
     shipped_fen: Fen
     cancelled_on: date
     reason: str
+    #: The order's number that people say (订单号).
+    order_number: str | None = None
 
 
 class OrderReleased(PublishedFact, clause="R3.2.1"):
@@ -322,6 +326,8 @@ class ReceiptReversed(PublishedFact, clause="R3.2.1"):
     reversed_on: date
     reason: str
     bank_reference: str | None = None
+    #: 收款单号 that people say.
+    number: str | None = None
 
 
 class ReceiptRefunded(PublishedFact, clause="R3.2.1"):

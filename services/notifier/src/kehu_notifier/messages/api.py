@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from kehu.contracts.messages import Channel
 from kehu.errors import NotFound
@@ -30,6 +30,7 @@ from kehu_notifier.messages.facts import (
 from kehu_notifier.messages.views import Filters, find_message, list_messages, sight
 from kehu_notifier.notices.facts import RecipientKind
 from kehu_notifier.templates.template import TemplateName
+from kehu_notifier.templates.worklists import WORKLISTS, Worklist
 
 router = APIRouter(tags=["messages"])
 
@@ -55,6 +56,12 @@ class MessageRow(BaseModel):
     attempts: int = Field(description="How often it was handed to its channel.")
     provider_reference: str | None
     changed_at: datetime
+
+    @computed_field(description="Where what it tells of is found; nothing for a customer's contact.")
+    @property
+    def worklist(self) -> Worklist | None:
+        """The list of a service that its reader goes to."""
+        return WORKLISTS.get(self.template)
 
 
 class Event(BaseModel):
@@ -126,7 +133,7 @@ async def show_message(message: StreamId, request: Acting) -> MessageShown:
     seen = sight(request.actor)
     readable = not seen.masked or row["recipient"] == seen.person
     return MessageShown(
-        **MessageRow.model_validate(dict(row)).model_dump(),
+        **MessageRow.model_validate(dict(row)).model_dump(exclude={"worklist"}),
         text=row["text"] if readable else None,
         history=[Event.of(recorded) for recorded in history],
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 from kehu.event_store import Connection
@@ -14,12 +15,15 @@ from kehu_notifier.messages.facts import MessagePrepared
 from kehu_notifier.templates.policy import TEMPLATES, Templates
 from kehu_notifier.templates.rendering import CannotRenderError, render
 from kehu_notifier.templates.template import Outlet, Template
+from kehu_notifier.templates.worklists import WORKLISTS
 
 _MAINLAND = "+86"
 
 # Uses the primary key of notices.
 _WAITS = "SELECT NOT coalesce(bool_or(ended), false) FROM notices WHERE thing = $1 AND reason = $2 AND template = $3"
 _CUSTOMER = "SELECT number, name FROM customers WHERE customer = $1"
+_DEPARTMENT = "SELECT name FROM departments WHERE code = $1"
+_PAYER = "SELECT number, name FROM payers WHERE unit = $1"
 _EMPLOYEE = """
 SELECT number AS address, name_personal AS name, ended OR coalesce(last_day < $2, false) AS gone
 FROM staff WHERE person = $1
@@ -46,8 +50,8 @@ class Found:
 
     waits: bool
     recipient: Recipient | None
-    customer_number: str = ""
-    customer_name: str = ""
+    #: What its template may ask for, by variable (`LIVE_VARIABLES`), the recipient's name apart.
+    values: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,6 @@ class Letter:
 async def look_up(connection: Connection, prepared: MessagePrepared, today: date) -> Found:
     """What sending a message needs to know now; holds personal data, for this alone."""
     waits = await connection.fetchval(_WAITS, prepared.thing, prepared.reason, prepared.template)
-    customer = await connection.fetchrow(_CUSTOMER, prepared.customer)
     if prepared.recipient_kind == "employee":
         row = await connection.fetchrow(_EMPLOYEE, prepared.recipient, today)
     else:
@@ -69,9 +72,21 @@ async def look_up(connection: Connection, prepared: MessagePrepared, today: date
     return Found(
         waits=bool(waits),
         recipient=Recipient(row["name"], row["address"], row["gone"]) if row else None,
-        customer_number=customer["number"] if customer else "",
-        customer_name=customer["name"] if customer else "",
+        values=await _about(connection, prepared),
     )
+
+
+async def _about(connection: Connection, prepared: MessagePrepared) -> dict[str, str]:
+    """Numbers and names of what the message is about, as they are now; a code stands in for a name not known here."""
+    found: dict[str, str] = {}
+    if (customer := await connection.fetchrow(_CUSTOMER, prepared.customer)) is not None:
+        found |= {"customer_number": customer["number"], "customer_name": customer["name"]}
+    if prepared.department is not None:
+        found["department_name"] = await connection.fetchval(_DEPARTMENT, prepared.department) or prepared.department
+    if (unit := prepared.values.get("unit")) is not None:
+        payer = await connection.fetchrow(_PAYER, unit)
+        found |= {"payer_number": payer["number"] if payer else unit, "payer_name": payer["name"] if payer else "—"}
+    return found
 
 
 async def wording(policies: Policies, prepared: MessagePrepared) -> Template:
@@ -101,12 +116,7 @@ def compose(
     if recipient is None or recipient.gone:
         return Letter(Readiness(channel_there=channel_there, waits=found.waits, recipient_gone=True))
     address = address_in(prepared.outlet, recipient.address)
-    values = {
-        "customer_number": found.customer_number,
-        "customer_name": found.customer_name,
-        "recipient_name": recipient.name,
-        **prepared.values,
-    }
+    values = {**found.values, "recipient_name": recipient.name, **prepared.values}
     try:
         rendered = render(template, values, longest=longest)
     except CannotRenderError as error:
@@ -115,12 +125,18 @@ def compose(
         message=prepared.message,
         recipient=prepared.recipient,
         to=address or "",
-        text=f"【{sign_name}】{rendered.text}" if prepared.outlet == "sms" else rendered.text,
+        text=f"【{sign_name}】{rendered.text}" if prepared.outlet == "sms" else _with_list(rendered.text, prepared),
         variables=rendered.variables,
         provider_template=template.sms_code,
     )
     ready = Readiness(channel_there=channel_there, waits=found.waits, has_address=address is not None)
     return Letter(ready, outgoing)
+
+
+def _with_list(text: str, prepared: MessagePrepared) -> str:
+    """What an employee reads, with where it is found."""
+    found = WORKLISTS.get(prepared.template)
+    return f"{text}\n列表 / List: {found.service} {found.path}" if found else text
 
 
 def address_in(outlet: Outlet, address: str) -> str | None:

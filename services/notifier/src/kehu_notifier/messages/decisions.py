@@ -40,6 +40,7 @@ from kehu_notifier.messages.facts import (
     OutcomeUnknown,
     ProviderAsked,
     SendingStarted,
+    SuppressedFor,
 )
 from kehu_notifier.messages.policy import sending_in_force
 from kehu_notifier.notices.facts import NoticeAddressed
@@ -162,9 +163,9 @@ def start_sending(attempt: UUID, state: Message, context: Context) -> Decision:
     if fact is None and not ready.waits:
         fact = MessageSuppressed(message=message, customer=customer, suppressed_for="done-meanwhile")
     if fact is None and ready.recipient_gone:
-        fact = MessageSuppressed(message=message, customer=customer, suppressed_for="recipient-gone")
+        fact = _out_of_reach(prepared, "recipient-gone")
     if fact is None and not ready.has_address:
-        fact = MessageSuppressed(message=message, customer=customer, suppressed_for="no-address")
+        fact = _out_of_reach(prepared, "no-address")
     if fact is None and ready.cannot_render is not None:
         fact = _failed(prepared, ready.cannot_render)
     if fact is None and not ready.channel_there:
@@ -173,6 +174,13 @@ def start_sending(attempt: UUID, state: Message, context: Context) -> Decision:
     return Decision(
         [fact or SendingStarted(message=message, customer=customer, attempt=attempt, channel=prepared.channel)]
     )
+
+
+def _out_of_reach(prepared: MessagePrepared, why: SuppressedFor) -> Fact:
+    """Nobody can be reached; that a customer was not told is known elsewhere (R4.6: it counts as an attempt)."""
+    if prepared.recipient_kind == "contact":
+        return _failed(prepared, why)
+    return MessageSuppressed(message=prepared.message, customer=prepared.customer, suppressed_for=why)
 
 
 def finish_sending(  # noqa: PLR0911 - one case per outcome

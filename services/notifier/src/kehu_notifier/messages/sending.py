@@ -51,14 +51,15 @@ LEASE_SECONDS = SEND_SECONDS * (PAGE // AT_ONCE + 1)
 _VIEW_SECONDS = 5.0
 
 # Uses ledger_in_hand and ledger_look_at. What a message needs in order to be put together comes from the topics of
-# other services, in no order: it is taken once its customer and recipient are known. Leases run in real time.
+# other services, in no order: it is taken once its customer, if any, and its recipient are known. Leases run in real
+# time.
 _TAKE = """
 WITH due AS (
     SELECT l.message FROM ledger l LEFT JOIN sending_leases s ON s.message = l.message
     WHERE (s.leased_until IS NULL OR s.leased_until < clock_timestamp())
       AND (l.look_at <= $1 OR l.state = 'sending' OR l.state = 'queued' AND (
           l.expires_at <= $1
-          OR EXISTS (SELECT FROM customers c WHERE c.customer = l.customer)
+          OR (l.customer IS NULL OR EXISTS (SELECT FROM customers c WHERE c.customer = l.customer))
              AND (l.recipient_kind <> 'employee' OR EXISTS (SELECT FROM staff e WHERE e.person = l.recipient))))
     ORDER BY l.requested_at LIMIT $2
 )

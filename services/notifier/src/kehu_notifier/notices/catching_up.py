@@ -20,6 +20,7 @@ from kehu_notifier.notices.company import look_up
 from kehu_notifier.notices.decisions import address
 from kehu_notifier.notices.facts import NOTICES
 from kehu_notifier.notices.views import NOTICES_VIEW
+from kehu_notifier.templates.template import TOLD_TO_LEAVERS
 
 log = structlog.get_logger(__name__)
 
@@ -29,33 +30,56 @@ POLL_SECONDS = 1.0
 PAGE = 100
 _VIEW_SECONDS = 5.0
 
-# Uses notices_open, the primary keys of the other tables, staff_grants_role and staff_delegations_principal. A need for
-# certain persons is never open: they are addressed when it is noted.
+# Uses notices_open, the primary keys of the other tables, staff_grants_role and staff_delegations_principal. Finds the
+# needs for which `recipients` names somebody who was not told: not barred and not leaving; with the role, delegates
+# included; the manager where all who are named are leaving (R4.6).
 _LEFT = """
-SELECT DISTINCT n.thing, n.customer, n.reason, n.correlation FROM notices n
-WHERE n.open AND n.audience <> 'persons' AND CASE n.audience
-    WHEN 'owner' THEN
-        EXISTS (SELECT FROM customers c WHERE c.customer = n.customer AND c.owner <> ALL (n.barred))
-    WHEN 'main_contact' THEN
-        EXISTS (SELECT FROM customer_contacts k WHERE k.customer = n.customer)
-    WHEN 'role' THEN
-        EXISTS (
-            SELECT FROM staff_grants g JOIN staff s ON s.person = g.person
-            WHERE (g.role = n.role OR (g.role = n.stand_in AND n.told = '{}'))
-              AND (n.department IS NULL OR g.department IN ('', n.department))
-              AND s.last_day IS NULL AND NOT s.ended
-              AND g.person <> ALL (n.told) AND g.person <> ALL (n.barred)
-        ) OR EXISTS (
-            SELECT FROM staff_delegations d JOIN staff_grants g ON g.person = d.principal
-                JOIN staff s ON s.person = d.delegate
-            WHERE n.step = ANY (d.steps) AND NOT d.ended AND $2 BETWEEN d.first_day AND d.last_day
-              AND (g.role = n.role OR (g.role = n.stand_in AND n.told = '{}'))
-              AND (n.department IS NULL OR g.department IN ('', n.department))
-              AND s.last_day IS NULL AND NOT s.ended
-              AND d.delegate <> ALL (n.told) AND d.delegate <> ALL (n.barred) AND d.principal <> ALL (n.barred)
+WITH leaving AS (SELECT person FROM staff WHERE last_day IS NOT NULL OR ended)
+SELECT DISTINCT n.thing, n.customer, n.unit, n.reason, n.correlation
+FROM notices n
+LEFT JOIN customers c ON c.customer = n.customer
+CROSS JOIN LATERAL (
+    SELECT CASE n.audience
+        WHEN 'persons' THEN n.persons
+        WHEN 'owner' THEN array_remove(ARRAY[c.owner], NULL)
+        WHEN 'payer_owners' THEN ARRAY(
+            SELECT o.owner FROM payer_links p JOIN customers o ON o.customer = p.customer WHERE p.unit = n.unit
         )
-    ELSE false
-END
+        ELSE '{}'
+    END AS people
+) named
+CROSS JOIN LATERAL (
+    SELECT ARRAY(
+        SELECT person FROM unnest(named.people) person
+        WHERE n.template = ANY ($3) OR person NOT IN (SELECT person FROM leaving)
+    ) AS people
+) staying
+WHERE n.open AND (
+    EXISTS (SELECT FROM unnest(staying.people) person WHERE person <> ALL (n.told) AND person <> ALL (n.barred))
+    OR n.audience = 'main_contact' AND n.told = '{}'
+        AND EXISTS (SELECT FROM customer_contacts k WHERE k.customer = n.customer)
+    OR named.people <> '{}' AND staying.people = '{}' AND EXISTS (
+        SELECT FROM staff_grants g
+        WHERE g.role = 'dept_manager' AND g.department IN ('', coalesce(n.department, c.department))
+          AND g.person NOT IN (SELECT person FROM leaving)
+          AND g.person <> ALL (n.told) AND g.person <> ALL (n.barred)
+    )
+    OR n.audience = 'role' AND EXISTS (
+        SELECT FROM staff_grants g
+        WHERE (g.role = n.role OR (g.role = n.stand_in AND n.told = '{}'))
+          AND (n.department IS NULL OR g.department IN ('', n.department))
+          AND g.person NOT IN (SELECT person FROM leaving)
+          AND g.person <> ALL (n.told) AND g.person <> ALL (n.barred)
+    )
+    OR n.audience = 'role' AND EXISTS (
+        SELECT FROM staff_delegations d JOIN staff_grants g ON g.person = d.principal
+        WHERE n.step = ANY (d.steps) AND NOT d.ended AND $2 BETWEEN d.first_day AND d.last_day
+          AND (g.role = n.role OR (g.role = n.stand_in AND n.told = '{}'))
+          AND (n.department IS NULL OR g.department IN ('', n.department))
+          AND d.delegate NOT IN (SELECT person FROM leaving)
+          AND d.delegate <> ALL (n.told) AND d.delegate <> ALL (n.barred) AND d.principal <> ALL (n.barred)
+    )
+)
 ORDER BY n.thing, n.reason LIMIT $1
 """
 
@@ -70,7 +94,7 @@ async def address_whoever_turns_up(running: Running) -> None:
 async def address_page(running: Running) -> int:
     """Address some of those left, and wait until the view shows it; how many needs moved."""
     now = running.clock.now()
-    rows = await running.pool.fetch(_LEFT, PAGE, today(now))
+    rows = await running.pool.fetch(_LEFT, PAGE, today(now), sorted(TOLD_TO_LEAVERS))
     if not rows:
         return 0
     policies = await running.policies.in_force(now)
@@ -79,7 +103,7 @@ async def address_page(running: Running) -> int:
     for row in rows:
         reason: UUID = row["reason"]
         async with running.pool.acquire() as connection:
-            company = await look_up(connection, row["customer"])
+            company = await look_up(connection, row["customer"], row["unit"])
         done = await running.commands.handle(
             NOTICES,
             row["thing"],

@@ -23,6 +23,7 @@ TOLD_ROLES = (
     Role.MARKET_DEPT,
     Role.WAREHOUSE,
     Role.HR,
+    Role.ADMIN,
 )
 
 # Uses staff_grants_role, staff_delegations_principal and the primary keys of staff and staff_grants.
@@ -37,9 +38,14 @@ FROM staff_grants g JOIN staff_delegations d ON d.principal = g.person JOIN staf
 WHERE g.role = ANY ($1) AND NOT d.ended AND s.last_day IS NULL AND NOT s.ended
 ORDER BY 1, 2, 3, 4
 """
+# Uses the primary key of payer_links and that of customers.
+_PAYER_OWNERS = """
+SELECT DISTINCT c.owner FROM payer_links p JOIN customers c ON c.customer = p.customer WHERE p.unit = $1 ORDER BY 1
+"""
+_LEAVING = "SELECT person FROM staff WHERE last_day IS NOT NULL OR ended"
 # Uses the primary keys of both tables.
 _CUSTOMER = """
-SELECT c.owner,
+SELECT c.owner, c.department,
        (SELECT k.person FROM customer_contacts k WHERE k.customer = c.customer ORDER BY k.main DESC, k.place LIMIT 1)
            AS main_contact
 FROM customers c WHERE c.customer = $1
@@ -80,11 +86,24 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """Who has which role, and whose a customer is; None where that is not known yet."""
+    """Who has which role, and whose a customer is; None where that is not known yet.
+
+    Args:
+        holders: of the roles that are told anything.
+        owner: of the customer.
+        main_contact: of the customer.
+        department: of the customer.
+        payer_owners: of the customers that a settlement unit pays for.
+        leaving: everybody whose departure has started, and who has left (R4.6).
+
+    """
 
     holders: tuple[Holder, ...] = ()
     owner: str | None = None
     main_contact: str | None = None
+    department: str | None = None
+    payer_owners: tuple[str, ...] = ()
+    leaving: frozenset[str] = frozenset()
 
     def with_role(self, role: Role, department: str | None) -> list[Holder]:
         """Whoever has the role there, delegates included; in any department when none is named."""
@@ -95,14 +114,19 @@ class Company:
         ]
 
 
-async def look_up(connection: Connection, customer: str) -> Company:
-    """The company as it is known now, seen from one customer."""
+async def look_up(connection: Connection, customer: str, unit: str | None = None) -> Company:
+    """The company as it is known now, seen from one customer, or from a settlement unit."""
     holders = await connection.fetch(_HOLDERS, list(TOLD_ROLES))
+    leaving = await connection.fetch(_LEAVING)
+    owners = await connection.fetch(_PAYER_OWNERS, unit) if unit else []
     row = await connection.fetchrow(_CUSTOMER, customer)
     return Company(
         holders=tuple(_holder(row) for row in holders),
         owner=row["owner"] if row else None,
         main_contact=row["main_contact"] if row else None,
+        department=row["department"] if row else None,
+        payer_owners=tuple(row["owner"] for row in owners),
+        leaving=frozenset(row["person"] for row in leaving),
     )
 
 
@@ -116,5 +140,7 @@ def _holder(row: asyncpg.Record) -> Holder:
 
 
 async def gather(connection: Connection, recorded: RecordedFact[Any]) -> Company:
-    """The same for a reaction, seen from the customer that its fact is about, if it is about one."""
-    return await look_up(connection, getattr(recorded.fact, "customer", None) or "")
+    """The same for a reaction, seen from the customer that its fact is about, or else from its settlement unit."""
+    customer = getattr(recorded.fact, "customer", None)
+    unit = None if customer else getattr(recorded.fact, "unit", None)
+    return await look_up(connection, customer or "", unit)

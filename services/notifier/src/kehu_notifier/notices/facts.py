@@ -19,7 +19,7 @@ from kehu.deciding import Category
 from kehu.facts import Fact
 from kehu_notifier.templates.template import TemplateName
 
-AudienceKind = Literal["persons", "role", "owner", "main_contact"]
+AudienceKind = Literal["persons", "role", "owner", "main_contact", "payer_owners"]
 RecipientKind = Literal["employee", "contact"]
 
 
@@ -27,12 +27,14 @@ class Audience(BaseModel):
     """Who is to hear of something.
 
     Args:
-        kind: certain persons; whoever has a role; the customer's owner; the customer's main contact.
+        kind: certain persons; whoever has a role; the customer's owner; the customer's main contact; the owners of all
+            customers that a settlement unit pays for.
         persons: the certain persons.
         role: the role, in `department` or in the whole company.
         stand_in: the role that is told where nobody has the first one (R3.1.3: registration by whoever approves).
         step: what is asked for, as delegations name it: delegates of whoever has the role are told too (People).
-        department: the customer's.
+        department: where the role counts; of the others whose manager is told where all of them are leaving (R4.6).
+        unit: the settlement unit.
         barred: who is not told: whoever did it, and who may not do what is asked for.
 
     """
@@ -45,6 +47,7 @@ class Audience(BaseModel):
     stand_in: Role | None = None
     step: str | None = None
     department: str | None = None
+    unit: str | None = None
     barred: tuple[str, ...] = ()
 
 
@@ -59,7 +62,8 @@ class NoticeNeeded(OfNotice):
     """A fact of another service makes somebody wait, or is news to them.
 
     `reason` is that fact, `reason_at` when it happened. `waiting`: it matters until something else happens
-    (`NoticeEnded`), also to whoever gets the role meanwhile; else it is news, told to whoever is there.
+    (`NoticeEnded`), also to whoever gets the role meanwhile; else it is news, told to whoever is there. `place` tells
+    apart the audiences of one kind that a fact tells the same.
     """
 
     reason: UUID
@@ -70,6 +74,7 @@ class NoticeNeeded(OfNotice):
     department: str | None = None
     #: What the reason tells, by the template's variables; never personal.
     values: dict[str, str]
+    place: int = 0
 
 
 class NoticeAddressed(OfNotice):
@@ -83,12 +88,17 @@ class NoticeAddressed(OfNotice):
     department: str | None = None
     values: dict[str, str]
     expires_at: AwareDatetime
+    place: int = 0
 
 
 class NoticeEnded(OfNotice):
-    """What was waited for has been done, or is done by somebody else now; `reason` is the fact that says so."""
+    """What was waited for has been done, or is done by somebody else now; `reason` is the fact that says so.
+
+    `for_good`: nothing will ever wait about the thing again, also where the fact that asks for it comes after this one.
+    """
 
     reason: UUID
+    for_good: bool = False
 
 
 class SignerNoted(OfNotice):
@@ -99,7 +109,7 @@ class SignerNoted(OfNotice):
     in_absence: bool = False
 
 
-NeedKey = tuple[UUID, TemplateName, AudienceKind]
+NeedKey = tuple[UUID, TemplateName, AudienceKind, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +128,11 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Notices:
-    """Everything that was to be told about a thing."""
+    """Everything that was to be told about a thing; `over`: nothing waits about it any more, whatever comes."""
 
     needs: Mapping[NeedKey, Need] = field(default_factory=dict[NeedKey, Need])
     signers: tuple[SignerNoted, ...] = ()
+    over: bool = False
 
     @property
     def anything_waits(self) -> bool:
@@ -131,7 +142,7 @@ class Notices:
 
 def key_of(fact: NoticeNeeded) -> NeedKey:
     """What tells a need from the others of its thing."""
-    return fact.reason, fact.template, fact.audience.kind
+    return fact.reason, fact.template, fact.audience.kind, fact.place
 
 
 def _evolve(state: Notices, fact: Fact) -> Notices:
@@ -139,12 +150,12 @@ def _evolve(state: Notices, fact: Fact) -> Notices:
         case NoticeNeeded():
             return replace(state, needs={**state.needs, key_of(fact): Need(fact)})
         case NoticeAddressed():
-            key = (fact.reason, fact.template, fact.audience_kind)
+            key = (fact.reason, fact.template, fact.audience_kind, fact.place)
             need = state.needs[key]
             return replace(state, needs={**state.needs, key: replace(need, told=need.told | {fact.recipient})})
         case NoticeEnded():
             ended = {key: replace(need, ended=need.ended or need.noted.waiting) for key, need in state.needs.items()}
-            return replace(state, needs=ended)
+            return replace(state, needs=ended, over=state.over or fact.for_good)
         case SignerNoted():
             return replace(state, signers=(*state.signers, fact))
         case _:

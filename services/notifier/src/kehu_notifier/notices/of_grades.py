@@ -7,7 +7,7 @@ from kehu.contracts.staff import Role
 from kehu.facts import RecordedFact
 from kehu_notifier.notices.decisions import News
 from kehu_notifier.notices.facts import Notices
-from kehu_notifier.notices.telling import GRADING, OWNER, holders, need, news, telling
+from kehu_notifier.notices.telling import GRADING, OWNER, holders, need, news, tell_all, telling
 from kehu_notifier.templates.template import TemplateName
 
 
@@ -35,7 +35,7 @@ def grade_drift_noticed(recorded: RecordedFact[GradeDriftNoticed], _state: Notic
     fact = recorded.fact
     template = TemplateName.GRADE_DRIFT if fact.drifting else TemplateName.GRADE_DRIFT_ENDED
     values = {"official": fact.official.value, "indicative": fact.indicative.value}
-    needs = [need(recorded, fact.customer, template, one, values) for one in (OWNER, holders(Role.MARKET_DEPT))]
+    needs = tell_all(recorded, fact.customer, template, (OWNER, holders(Role.MARKET_DEPT)), values)
     return news(recorded, fact.customer, *needs)
 
 

@@ -1,4 +1,4 @@
-"""What qualifications make people wait for: whose turn it is to sign, what became of it, papers that end (R3.1)."""
+"""What qualifications make people wait for: whose turn it is to sign, and what became of it (R3.1.3)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 from kehu.contracts.staff import DelegableStep, Role
 from kehu.contracts.vetting import (
     AgentActivated,
-    DocumentExpiring,
+    AgreementRenewed,
+    AgreementSigned,
     QualificationApproved,
     QualificationRejected,
-    QualificationRestored,
+    QualificationRenewed,
     QualificationReturned,
     QualificationStepPassed,
     QualificationSubmitted,
-    QualificationSuspended,
     QualificationWithdrawn,
     SignoffsVoided,
     Step,
@@ -22,7 +22,7 @@ from kehu.contracts.vetting import (
 from kehu.facts import RecordedFact
 from kehu_notifier.notices.decisions import News, barred_from
 from kehu_notifier.notices.facts import Audience, NoticeNeeded, Notices, SignerNoted
-from kehu_notifier.notices.telling import MAIN_CONTACT, OWNER, VETTING, ended, holders, need, news, person, telling
+from kehu_notifier.notices.telling import MAIN_CONTACT, OWNER, VETTING, due_of, ended, need, news, person, telling
 from kehu_notifier.templates.template import TemplateName
 
 #: Who signs which step (R3.1.3). The agreement is nobody's to sign off: the approval tells the submitter of it.
@@ -49,7 +49,8 @@ def _turn(recorded: RecordedFact[Any], step: Step, signers: tuple[SignerNoted, .
         department=fact.department,
         barred=barred_from(step, signers),
     )
-    return [need(recorded, fact.qualification, TemplateName.TURN_TO_SIGN, audience, {"step": step.value}, waiting=True)]
+    values = {"step": step.value, "due": due_of(fact)}
+    return [need(recorded, fact.qualification, TemplateName.TURN_TO_SIGN, audience, values, waiting=True)]
 
 
 def qualification_submitted(recorded: RecordedFact[QualificationSubmitted], state: Notices) -> News:
@@ -98,18 +99,36 @@ def qualification_rejected(recorded: RecordedFact[QualificationRejected], _state
 
 
 def qualification_approved(recorded: RecordedFact[QualificationApproved], _state: Notices) -> News:
-    """The submitter is told, and that the agreement is theirs to bring about."""
+    """The submitter is to bring the agreement about."""
     fact = recorded.fact
     template = TemplateName.QUALIFICATION_APPROVED
-    needed = need(recorded, fact.qualification, template, person(fact.submitted_by))
+    needed = need(recorded, fact.qualification, template, person(fact.submitted_by), waiting=True)
     return news(recorded, fact.qualification, needed, ends=True)
 
 
 def agent_activated(recorded: RecordedFact[AgentActivated], _state: Notices) -> News:
-    """The customer itself hears that it may order."""
+    """The customer itself hears that it may order, and so does its owner."""
     fact = recorded.fact
-    needed = need(recorded, fact.customer, TemplateName.CUSTOMER_ACTIVATED, MAIN_CONTACT)
-    return news(recorded, fact.customer, needed)
+    customer = need(recorded, fact.customer, TemplateName.CUSTOMER_ACTIVATED, MAIN_CONTACT)
+    return news(
+        recorded, fact.customer, customer, need(recorded, fact.customer, TemplateName.CUSTOMER_MAY_ORDER, OWNER)
+    )
+
+
+def qualification_renewed(recorded: RecordedFact[QualificationRenewed], _state: Notices) -> News:
+    """The owner is told that the new review is in force."""
+    thing = recorded.fact.qualification
+    return news(recorded, thing, need(recorded, thing, TemplateName.QUALIFICATION_RENEWED, OWNER), ends=True)
+
+
+def agreement_renewed(recorded: RecordedFact[AgreementRenewed], _state: Notices) -> News:
+    """The owner is told."""
+    thing = _agreement(recorded.fact)
+    return news(recorded, thing, need(recorded, thing, TemplateName.AGREEMENT_RENEWED, OWNER))
+
+
+def _agreement(fact: AgreementRenewed) -> str:
+    return f"{fact.customer}:agreement"
 
 
 def signoffs_voided(recorded: RecordedFact[SignoffsVoided], state: Notices) -> News:
@@ -117,36 +136,6 @@ def signoffs_voided(recorded: RecordedFact[SignoffsVoided], state: Notices) -> N
     fact = recorded.fact
     again = _turn(recorded, fact.from_step, state.signers) if fact.from_step is not Step.VETTING else []
     return news(recorded, fact.qualification, *again, ends=True)
-
-
-def document_expiring(recorded: RecordedFact[DocumentExpiring], _state: Notices) -> News:
-    """Its owner is to get a renewed one; the department's vetters are to know."""
-    fact = recorded.fact
-    template = TemplateName.DOCUMENT_LAST_DAY if fact.last_day else TemplateName.DOCUMENT_EXPIRING
-    values = {"document": fact.document, "day": fact.valid_until.isoformat()}
-    audiences = (OWNER, holders(Role.VETTER, fact.department))
-    return news(
-        recorded, papers_of(fact), *(need(recorded, papers_of(fact), template, one, values) for one in audiences)
-    )
-
-
-def qualification_suspended(recorded: RecordedFact[QualificationSuspended], _state: Notices) -> News:
-    """The owner is to do something about it; the manager is to know."""
-    fact = recorded.fact
-    audiences = (OWNER, holders(Role.DEPT_MANAGER, fact.department))
-    needs = [need(recorded, papers_of(fact), TemplateName.CUSTOMER_SUSPENDED, one) for one in audiences]
-    return news(recorded, papers_of(fact), *needs)
-
-
-def qualification_restored(recorded: RecordedFact[QualificationRestored], _state: Notices) -> News:
-    """Orders are taken again."""
-    thing = papers_of(recorded.fact)
-    return news(recorded, thing, need(recorded, thing, TemplateName.SUSPENSION_LIFTED, OWNER))
-
-
-def papers_of(fact: DocumentExpiring | QualificationSuspended | QualificationRestored) -> str:
-    """A customer's papers, apart from everything else about it."""
-    return f"{fact.customer}:papers"
 
 
 REACTIONS = (
@@ -158,7 +147,7 @@ REACTIONS = (
     telling("tell-qualification-withdrawn", QualificationWithdrawn, VETTING, "qualification", ended("qualification")),
     telling("tell-signoffs-voided", SignoffsVoided, VETTING, "qualification", signoffs_voided),
     telling("tell-agent-activated", AgentActivated, VETTING, "customer", agent_activated),
-    telling("tell-document-expiring", DocumentExpiring, VETTING, papers_of, document_expiring),
-    telling("tell-customer-suspended", QualificationSuspended, VETTING, papers_of, qualification_suspended),
-    telling("tell-suspension-lifted", QualificationRestored, VETTING, papers_of, qualification_restored),
+    telling("tell-agreement-signed", AgreementSigned, VETTING, "qualification", ended("qualification")),
+    telling("tell-qualification-renewed", QualificationRenewed, VETTING, "qualification", qualification_renewed),
+    telling("tell-agreement-renewed", AgreementRenewed, VETTING, _agreement, agreement_renewed),
 )

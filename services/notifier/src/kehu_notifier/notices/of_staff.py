@@ -2,68 +2,178 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from kehu.contracts.messages import MessageFailed
 from kehu.contracts.staff import (
     DelegableStep,
     DelegateAppointed,
+    DelegationEnded,
+    DepartureCancelled,
     DepartureCleared,
     DepartureStarted,
     HandoverNoticeDue,
     Role,
+    StaffAccessEnded,
     StepEscalated,
     SuccessorAccepted,
+    SuccessorDeclined,
     SuccessorProposed,
 )
 from kehu.facts import RecordedFact
 from kehu_notifier.notices.decisions import News
-from kehu_notifier.notices.facts import Notices
-from kehu_notifier.notices.telling import MAIN_CONTACT, REGISTRY, VETTING, ended, holders, need, news, person, telling
+from kehu_notifier.notices.facts import Audience, NoticeNeeded, Notices
+from kehu_notifier.notices.telling import (
+    MAIN_CONTACT,
+    NOTIFIER,
+    OWNER,
+    REGISTRY,
+    VETTING,
+    holders,
+    need,
+    news,
+    person,
+    tell_all,
+    telling,
+)
 from kehu_notifier.templates.template import TemplateName
+from kehu_notifier.templates.words import BETWEEN, NOTICES
+
+# --- delegations and escalations (People) ----------------------------------------------------------------------------
 
 
 def delegate_appointed(recorded: RecordedFact[DelegateAppointed], _state: Notices) -> News:
-    """The delegate is told from when until when."""
+    """The delegate and the principal are told for which steps, from when until when."""
     fact = recorded.fact
-    values = {"first_day": fact.first_day.isoformat(), "last_day": fact.last_day.isoformat()}
-    told = need(recorded, fact.delegation, TemplateName.DELEGATE_APPOINTED, person(fact.delegate), values)
-    return news(recorded, fact.delegation, told)
+    values = {
+        "steps": BETWEEN.join(fact.steps),
+        "first_day": fact.first_day.isoformat(),
+        "last_day": fact.last_day.isoformat(),
+    }
+    both = person(fact.delegate, fact.principal)
+    return news(
+        recorded, fact.delegation, need(recorded, fact.delegation, TemplateName.DELEGATE_APPOINTED, both, values)
+    )
 
 
-def step_escalated(recorded: RecordedFact[StepEscalated], _state: Notices) -> News:
-    """The superior is told that something has waited for three days."""
+def delegation_ended(recorded: RecordedFact[DelegationEnded], _state: Notices) -> News:
+    """Both are told that it holds no longer."""
     fact = recorded.fact
-    superiors = holders(fact.superior, fact.department)
-    told = need(recorded, fact.thing, TemplateName.STEP_ESCALATED, superiors, {"day": fact.since.isoformat()})
-    return news(recorded, fact.thing, told)
+    both = person(fact.delegate, fact.principal)
+    return news(recorded, fact.delegation, need(recorded, fact.delegation, TemplateName.DELEGATION_ENDED, both))
+
+
+def _step_escalated(template: TemplateName) -> Callable[[RecordedFact[StepEscalated], Notices], News]:
+    def tells(recorded: RecordedFact[StepEscalated], _state: Notices) -> News:
+        """The superior is to see that somebody answers; the answer ends that, as it ends what it waited for."""
+        fact, thing = recorded.fact, _escalated(recorded.fact)
+        named = template if fact.customer else TemplateName.STEP_ESCALATED
+        values = {"step": fact.step, "day": fact.since.isoformat()}
+        superiors = holders(fact.superior, fact.department)
+        return news(recorded, thing, need(recorded, thing, named, superiors, values, waiting=True))
+
+    return tells
+
+
+def _escalated(fact: StepEscalated) -> str:
+    handover = fact.step == DelegableStep.DEPARTURE_ASSIGN and fact.customer
+    return f"handover:{fact.customer}" if handover else fact.thing
+
+
+# --- departures (R4.6) -----------------------------------------------------------------------------------------------
 
 
 def departure_started(recorded: RecordedFact[DepartureStarted], _state: Notices) -> News:
-    """HR, and the leaver's manager where the department is told, are to bring the handover about."""
+    """HR and the leaver's manager are to bring the handover about; the leaver hears what is left to do."""
     fact, thing = recorded.fact, _departure(recorded.fact)
-    day = fact.last_day.isoformat()
-    hr = need(recorded, thing, TemplateName.DEPARTURE_STARTED, holders(Role.HR, barred=[fact.person]), {"day": day})
-    department = getattr(fact, "department", None)
-    if not isinstance(department, str):
-        return news(recorded, thing, hr)
-    managers = holders(Role.DEPT_MANAGER, department, step=DelegableStep.DEPARTURE_ASSIGN, barred=[fact.person])
-    assign = need(recorded, thing, TemplateName.SUCCESSORS_TO_PROPOSE, managers, {"day": day}, waiting=True)
-    return news(recorded, thing, hr, assign)
+    day, number = fact.last_day.isoformat(), fact.number or fact.person
+    values = {"departure": number, "day": day}
+    needs = [
+        need(recorded, thing, TemplateName.DEPARTURE_STARTED, holders(Role.HR, barred=[fact.person]), values),
+        need(recorded, thing, TemplateName.DEPARTURE_OF_YOURS, person(fact.person), {"day": day}, waiting=True),
+    ]
+    if fact.department is not None:
+        step = DelegableStep.DEPARTURE_ASSIGN
+        managers = holders(Role.DEPT_MANAGER, fact.department, step=step, barred=[fact.person])
+        needs.append(need(recorded, thing, TemplateName.SUCCESSORS_TO_PROPOSE, managers, values, waiting=True))
+    return news(recorded, thing, *needs, ends=True)
 
 
-def _departure(fact: DepartureStarted | DepartureCleared) -> str:
+def departure_cancelled(recorded: RecordedFact[DepartureCancelled], _state: Notices) -> News:
+    """HR, the manager and the person are told."""
+    fact, thing = recorded.fact, _departure(recorded.fact)
+    audiences = (*_responsible(fact), person(fact.person))
+    needs = tell_all(recorded, thing, TemplateName.DEPARTURE_CANCELLED, audiences, {"departure": fact.number})
+    return news(recorded, thing, *needs, ends=True)
+
+
+def departure_cleared(recorded: RecordedFact[DepartureCleared], _state: Notices) -> News:
+    """HR is told."""
+    fact, thing = recorded.fact, _departure(recorded.fact)
+    values = {"departure": fact.number or fact.person}
+    cleared = need(recorded, thing, TemplateName.DEPARTURE_CLEARED, holders(Role.HR), values)
+    return news(recorded, thing, cleared, ends=True)
+
+
+def access_ended(recorded: RecordedFact[StaffAccessEnded], state: Notices) -> News:
+    """Where something was open, HR and the manager are told that it passes to the manager."""
+    fact, thing = recorded.fact, _departure(recorded.fact)
+    if fact.cleared is not False:
+        return news(recorded, thing, ends=True)
+    asked = [noted.noted.department for noted in state.needs.values()]
+    audiences = [holders(Role.HR, barred=[fact.person])]
+    audiences += [
+        holders(Role.DEPT_MANAGER, department, barred=[fact.person])
+        for department in dict.fromkeys(asked)
+        if department
+    ]
+    values = {"departure": fact.number or fact.person}
+    return news(recorded, thing, *tell_all(recorded, thing, TemplateName.ACCESS_ENDED, audiences, values), ends=True)
+
+
+def _responsible(fact: DepartureCancelled) -> list[Audience]:
+    hr = holders(Role.HR, barred=[fact.person])
+    manager = holders(Role.DEPT_MANAGER, fact.department, barred=[fact.person])
+    return [hr, manager] if fact.department else [hr]
+
+
+def _departure(fact: DepartureStarted | DepartureCancelled | DepartureCleared | StaffAccessEnded) -> str:
     return f"departure:{fact.person}"
 
 
 def successor_proposed(recorded: RecordedFact[SuccessorProposed], _state: Notices) -> News:
     """The successor is to accept; one proposed instead takes the former one's place."""
-    fact, thing = recorded.fact, _succession(recorded.fact)
-    successor = person(fact.successor)
+    fact, thing = recorded.fact, _handover(recorded.fact)
     values = {"day": fact.due_on.isoformat()}
-    told = need(recorded, thing, TemplateName.SUCCESSION_TO_ACCEPT, successor, values, waiting=True)
+    told = need(recorded, thing, TemplateName.SUCCESSION_TO_ACCEPT, person(fact.successor), values, waiting=True)
     return news(recorded, thing, told, ends=True)
 
 
-def _succession(fact: SuccessorProposed | SuccessorAccepted) -> str:
-    return f"{fact.departure}:{fact.customer}"
+def successor_declined(recorded: RecordedFact[SuccessorDeclined], _state: Notices) -> News:
+    """The manager is to propose somebody else."""
+    thing = _handover(recorded.fact)
+    told = need(recorded, thing, TemplateName.SUCCESSION_DECLINED, _assigning(recorded.fact), waiting=True)
+    return news(recorded, thing, told, ends=True)
+
+
+def successor_accepted(recorded: RecordedFact[SuccessorAccepted], _state: Notices) -> News:
+    """The manager is told, and the successor for whom the manager has confirmed it."""
+    fact, thing = recorded.fact, _handover(recorded.fact)
+    audiences = (person(fact.successor), _assigning(fact))
+    needs = tell_all(recorded, thing, TemplateName.SUCCESSION_SETTLED, audiences)
+    return news(recorded, thing, *needs, ends=True)
+
+
+def _assigning(fact: SuccessorDeclined | SuccessorAccepted) -> Audience:
+    step = DelegableStep.DEPARTURE_ASSIGN
+    return holders(Role.DEPT_MANAGER, fact.department, step=step, barred=[fact.leaver])
+
+
+def _handover(fact: SuccessorProposed | SuccessorDeclined | SuccessorAccepted) -> str:
+    return f"handover:{fact.customer}"
+
+
+# --- what customers are told -----------------------------------------------------------------------------------------
 
 
 def handover_notice_due(recorded: RecordedFact[HandoverNoticeDue], _state: Notices) -> News:
@@ -76,13 +186,43 @@ def _notice(fact: HandoverNoticeDue) -> str:
     return f"{fact.departure}:{fact.customer}:notice"
 
 
+def message_failed(recorded: RecordedFact[MessageFailed], _state: Notices) -> News:
+    """What did not reach a customer's contact, the owner is to tell them in another way."""
+    fact, thing = recorded.fact, _message(recorded.fact) or ""
+    told: list[NoticeNeeded] = [
+        need(recorded, thing, TemplateName.NOTICE_UNDELIVERED, OWNER, {"notice": fact.template or ""})
+    ]
+    return news(recorded, thing, *told)
+
+
+def _message(fact: MessageFailed) -> str | None:
+    return f"message:{fact.message}" if fact.customer and fact.template in NOTICES else None
+
+
 REACTIONS = (
     telling("tell-delegate-appointed", DelegateAppointed, REGISTRY, "delegation", delegate_appointed),
-    telling("tell-step-escalated", StepEscalated, REGISTRY, "thing", step_escalated),
-    telling("tell-vetting-step-escalated", StepEscalated, VETTING, "thing", step_escalated),
+    telling("tell-delegation-ended", DelegationEnded, REGISTRY, "delegation", delegation_ended),
+    telling(
+        "tell-step-escalated",
+        StepEscalated,
+        REGISTRY,
+        _escalated,
+        _step_escalated(TemplateName.CUSTOMER_STEP_ESCALATED),
+    ),
+    telling(
+        "tell-vetting-step-escalated",
+        StepEscalated,
+        VETTING,
+        _escalated,
+        _step_escalated(TemplateName.QUALIFICATION_ESCALATED),
+    ),
     telling("tell-departure-started", DepartureStarted, REGISTRY, _departure, departure_started),
-    telling("tell-departure-cleared", DepartureCleared, REGISTRY, _departure, ended(_departure)),
-    telling("tell-successor-proposed", SuccessorProposed, REGISTRY, _succession, successor_proposed),
-    telling("tell-successor-accepted", SuccessorAccepted, REGISTRY, _succession, ended(_succession)),
+    telling("tell-departure-cancelled", DepartureCancelled, REGISTRY, _departure, departure_cancelled),
+    telling("tell-departure-cleared", DepartureCleared, REGISTRY, _departure, departure_cleared),
+    telling("tell-access-ended", StaffAccessEnded, REGISTRY, _departure, access_ended),
+    telling("tell-successor-proposed", SuccessorProposed, REGISTRY, _handover, successor_proposed),
+    telling("tell-successor-declined", SuccessorDeclined, REGISTRY, _handover, successor_declined),
+    telling("tell-successor-accepted", SuccessorAccepted, REGISTRY, _handover, successor_accepted),
     telling("tell-handover-notice", HandoverNoticeDue, REGISTRY, _notice, handover_notice_due),
+    telling("tell-message-failed", MessageFailed, NOTIFIER, _message, message_failed),
 )

@@ -13,11 +13,13 @@ from kehu_notifier.notices.company import gather
 from kehu_notifier.notices.decisions import News, follow
 from kehu_notifier.notices.facts import NOTICES, Audience, NoticeNeeded, Notices
 from kehu_notifier.templates.template import TemplateName
+from kehu_notifier.templates.words import SOON
 
 REGISTRY = "customer-registry"
 VETTING = "vetting"
 GRADING = "grading"
 ENGAGEMENT = "engagement"
+NOTIFIER = "notifier"
 
 OWNER = Audience(kind="owner")
 MAIN_CONTACT = Audience(kind="main_contact")
@@ -64,32 +66,55 @@ def need(
         waiting: whether it matters until something else happens; else it is news.
 
     """
-    barred = tuple(dict.fromkeys((*audience.barred, recorded.actor)))
+    department = getattr(recorded.fact, "department", None)
+    about = {"barred": tuple(dict.fromkeys((*audience.barred, recorded.actor)))}
+    # Of a role, no department is the whole company; of others it is whose manager steps in (R4.6).
+    where = {} if audience.kind == "role" else {"department": department}
     return NoticeNeeded(
         thing=thing,
         customer=customer_of(recorded.fact),
         reason=recorded.id,
         reason_at=recorded.occurred_at,
         template=template,
-        audience=audience.model_copy(update={"barred": barred}),
+        audience=audience.model_copy(update={**about, **where}),
         waiting=waiting,
-        department=getattr(recorded.fact, "department", None),
+        department=department,
         values=dict(values or {}),
     )
 
 
-def news(recorded: RecordedFact[Any], thing: str, *needs: NoticeNeeded, ends: bool = False) -> News:
-    """What a fact means; `ends`: what was waited for about the thing so far is done."""
-    return News(thing, customer_of(recorded.fact), recorded.id, needs, ends=ends)
+def tell_all(
+    recorded: RecordedFact[Any],
+    thing: str,
+    template: TemplateName,
+    audiences: Sequence[Audience],
+    values: Mapping[str, str] | None = None,
+    *,
+    waiting: bool = False,
+) -> list[NoticeNeeded]:
+    """Needs to tell several audiences the same; as `need`."""
+    return [need(recorded, thing, template, one, values, waiting=waiting) for one in audiences]
 
 
-def ended(thing: Thing) -> Tells:
-    """Nobody waits for the thing any more, and nobody is told so."""
+def news(
+    recorded: RecordedFact[Any], thing: str, *needs: NoticeNeeded, ends: bool = False, for_good: bool = False
+) -> News:
+    """What a fact means; `ends`, `for_good` as in `News`."""
+    return News(thing, customer_of(recorded.fact), recorded.id, needs, ends=ends, for_good=for_good)
+
+
+def ended(thing: Thing, *, for_good: bool = False) -> Tells:
+    """Nobody waits for the thing any more (`for_good`: nor ever will again), and nobody is told so."""
 
     def tells(recorded: RecordedFact[Any], _state: Notices) -> News:
-        return news(recorded, thing_of(thing, recorded.fact) or "", ends=True)
+        return news(recorded, thing_of(thing, recorded.fact) or "", ends=True, for_good=for_good)
 
     return tells
+
+
+def due_of(fact: Any) -> str:
+    """The last day for an answer before the superior is told, where the fact knows it (People)."""
+    return fact.answer_due_on.isoformat() if fact.answer_due_on else SOON
 
 
 def thing_of(thing: Thing, fact: Any) -> str | None:

@@ -9,12 +9,12 @@ from kehu_notifier.notices.facts import NoticeAddressed, NoticeEnded, NoticeNeed
 
 _NEED = """
 INSERT INTO notices (thing, reason, template, audience, customer, department, role, stand_in, barred, waiting,
-                     correlation, step)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                     correlation, step, persons, unit, place)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 """
 _ADDRESS = """
 UPDATE notices SET told = told || $5::text, open = waiting AND open
-WHERE thing = $1 AND reason = $2 AND template = $3 AND audience = $4
+WHERE thing = $1 AND reason = $2 AND template = $3 AND audience = $4 AND place = $6
 """
 _END = "UPDATE notices SET ended = true, open = false WHERE thing = $1 AND waiting"
 
@@ -36,12 +36,17 @@ async def _need(connection: Connection, recorded: RecordedFact[NoticeNeeded]) ->
         fact.waiting,
         recorded.correlation,
         audience.step,
+        list(audience.persons),
+        audience.unit,
+        fact.place,
     )
 
 
 async def _address(connection: Connection, recorded: RecordedFact[NoticeAddressed]) -> None:
     fact = recorded.fact
-    await connection.execute(_ADDRESS, fact.thing, fact.reason, fact.template, fact.audience_kind, fact.recipient)
+    await connection.execute(
+        _ADDRESS, fact.thing, fact.reason, fact.template, fact.audience_kind, fact.recipient, fact.place
+    )
 
 
 async def _end(connection: Connection, recorded: RecordedFact[NoticeEnded]) -> None:

@@ -35,9 +35,13 @@ COMPANY = Company(
         Holder("boss", Role.GENERAL_MANAGER, None),
         Holder("market", Role.MARKET_DEPT, None),
         Holder("market2", Role.MARKET_DEPT, None),
+        Holder("ware", Role.WAREHOUSE, None),
+        Holder("hr", Role.HR, None),
     ),
     owner="li",
     main_contact="p-1",
+    department="east",
+    payer_owners=("li", "chen"),
 )
 
 

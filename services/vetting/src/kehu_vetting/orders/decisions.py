@@ -170,6 +170,7 @@ def amend_order(
             signed_on=command.signed_on,
             file_digest=command.file_digest,
             reason=command.reason,
+            order_number=order.number,
         )
     )
     return _with_surplus_freed(order, happened, receipts, context, why)
@@ -205,6 +206,7 @@ def cancel_order(
             shipped_fen=order.shipped_fen,
             cancelled_on=context.today,
             reason=command.reason,
+            order_number=order.number,
         )
     )
     return _with_surplus_freed(order, happened, receipts, context, why)

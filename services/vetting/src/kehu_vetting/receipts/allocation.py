@@ -206,6 +206,7 @@ def _gone(command: TakeBack, receipt: Receipt) -> Fact:
         reversed_on=command.day,
         reason=command.reason,
         bank_reference=command.bank_reference,
+        number=receipt.number,
     )
 
 
