@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from goldens import published_facts
+from notices_table import DOCUMENT, document
 
 from kehu.contracts.platform import InboundRefused
 from kehu.http.app import build_routes
@@ -30,6 +31,11 @@ def test_a_published_fact_is_told_to_somebody_or_it_is_said_why_not(name: str) -
         "services/notifier/src/kehu_notifier/notices (with an example in testing/examples.py), or the reason why "
         "nobody is told to UNTOLD in notices/untold.py. One of the two."
     )
+
+
+def test_the_table_of_notices_is_what_the_notifier_does() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert document(text) == text, "Notices have changed: run `python tests/contract/notices_table.py`."
 
 
 def test_a_reason_is_given_for_what_nobody_is_told() -> None:

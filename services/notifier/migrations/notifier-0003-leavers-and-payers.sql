@@ -25,7 +25,11 @@ CREATE TABLE payers (
     name text NOT NULL
 );
 
+-- The ledger is filtered by 客户编号 too.
+CREATE INDEX customers_number ON customers (number);
+
 -- migrate: rollback
+DROP INDEX customers_number;
 DROP TABLE payers;
 DROP TABLE payer_links;
 DROP INDEX notices_open;

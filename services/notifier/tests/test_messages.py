@@ -67,7 +67,7 @@ def addressed(template: TemplateName = TemplateName.TURN_TO_SIGN, **changes: Any
         "recipient": "sun",
         "recipient_kind": "employee",
         "department": "east",
-        "values": {"step": "vetting"},
+        "values": {"step": "vetting", "due": "2026-12-01"},
         "expires_at": later(days=7),
     }
     return recorded(NoticeAddressed(**fields | changes))
@@ -125,6 +125,20 @@ def test_a_message_is_requested_with_its_reason_and_queued() -> None:
     assert queued == MessageQueued(message=message, customer=CUSTOMER)
 
 
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"step": "vetting"}, "variable-missing"),
+        ({"step": " \n", "due": "soon"}, "variable-empty"),
+        ({"step": "", "due": "soon"}, "variable-empty"),
+    ],
+)
+def test_what_cannot_be_filled_is_never_queued(values: dict[str, str], problem: str) -> None:
+    _, _, fact = request(addressed(values=values))
+    assert isinstance(fact, MessageFailed)
+    assert fact.reason == problem
+
+
 def test_asked_for_again_it_is_the_same_message() -> None:
     again = decisions.request_message(addressed(), MESSAGES.fold(QUEUED), context(), outlets={"wecom"})
     assert not again.facts
@@ -171,6 +185,19 @@ def test_an_attempt_is_recorded_before_the_channel_is_called_and_only_once() -> 
     started = when(QUEUED, partial(decisions.start_sending, ATTEMPT), READY)
     assert kinds(started) == [SendingStarted]
     assert when([*QUEUED, *started], partial(decisions.start_sending, OTHER), READY) == []
+
+
+def test_a_customer_out_of_reach_was_not_told_and_whoever_waits_for_that_hears_it() -> None:
+    """R4.6: it counts as an attempt."""
+    fields = {"template": TemplateName.CUSTOMER_HANDOVER, "recipient": "p-1", "recipient_kind": "contact", "values": {}}
+    queued = request(addressed(audience_kind="main_contact", **fields), outlets={"sms"})
+    for ready, why in [
+        (Readiness(has_address=False), "no-address"),
+        (Readiness(recipient_gone=True), "recipient-gone"),
+    ]:
+        (fact,) = when(queued, partial(decisions.start_sending, ATTEMPT), ready)
+        assert isinstance(fact, MessageFailed)
+        assert (fact.reason, fact.template) == (why, "customer-handover")
 
 
 @pytest.mark.parametrize(

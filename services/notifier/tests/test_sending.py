@@ -100,7 +100,7 @@ class World:
             recipient=recipient,
             recipient_kind="contact" if contact else "employee",
             department="east",
-            values={} if contact else {"step": "vetting"},
+            values={} if contact else {"step": "vetting", "due": "2026-12-01"},
             expires_at=self.running.clock.now() + timedelta(days=30),
         )
         context = Context(Actor("system:test"), self.running.clock.now())
@@ -250,8 +250,9 @@ async def test_an_employee_is_written_to_through_wecom_by_staff_number(fresh: Wo
     (sent,) = [asked.json for asked in fresh.provider.asked if asked.path.endswith("send")]
     assert sent["touser"] == "E004"
     assert sent["text"]["content"].startswith(
-        "客户 K000001 甲乙商贸 的资质审核轮到您办理：营销部审核。\nThe qualification"
+        "客户 K000001 甲乙商贸 的资质审核轮到您办理：营销部审核。办理期限：2026年12月1日"
     )
+    assert sent["text"]["content"].endswith("列表 / List: vetting /qualifications?waiting_for=me")
 
 
 async def test_an_unknown_outcome_is_asked_about_and_never_sent_again(fresh: World) -> None:

@@ -10,7 +10,7 @@ import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -20,6 +20,7 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from kehu import calendar, clock
+from kehu.calendar import Month
 from kehu.contracts.customers import (
     Contact,
     CustomerKind,
@@ -27,6 +28,8 @@ from kehu.contracts.customers import (
     DossierReturned,
     DossierSubmitted,
     IdentityKind,
+    MonthlyReportDue,
+    MonthlyReportSubmitted,
     OwnerAssigned,
 )
 from kehu.contracts.engagement import VisitLogged, VisitPlanned, VisitRecordOverdue
@@ -34,10 +37,19 @@ from kehu.contracts.grading import Grade, GradeAssigned, GradeDriftNoticed
 from kehu.contracts.staff import (
     STAFF_FACTS,
     DelegateAppointed,
+    DepartureCancelled,
     DepartureStarted,
     Role,
     RoleGranted,
     StaffMemberAppointed,
+)
+from kehu.contracts.trade import (
+    InvoiceCollected,
+    InvoiceIssued,
+    InvoiceKind,
+    SettlementUnitLinked,
+    SettlementUnitQualified,
+    SettlementUnitSuspended,
 )
 from kehu.contracts.vetting import (
     AgentActivated,
@@ -56,11 +68,16 @@ from kehu.relay import Relay
 from kehu.running import Assembly, assemble
 from kehu.service import Feature, Service
 from kehu.settings import OWNER_ROLE, TOKEN_ISSUER, Settings
+from kehu.spreadsheets import read_rows
 from kehu.testing.platform import Platform
 from kehu_notifier.app import build
+from kehu_notifier.messages.exporting import LEDGER_EXPORTS, LedgerExported
 from kehu_notifier.settings import NotifierSettings
 
 PATIENCE = 60
+CANCELLED = DepartureCancelled(
+    person="chen", departure="dp-1", number="LZ000001", department="west", reason="x", cancelled_by="he"
+)
 PHONE = "+8613800138000"
 CONTACT_NAME = "王小明"
 notifier = build(NotifierSettings())
@@ -72,14 +89,17 @@ def category(name: str, *facts: type[Fact]) -> Category[None]:
 
 STAFF = category("staff", *STAFF_FACTS)
 DOSSIERS = category("dossier", DossierSubmitted, DossierReturned, CustomerRegistered, OwnerAssigned)
+REPORTS = category("report", MonthlyReportDue, MonthlyReportSubmitted)
+UNITS = category("unit", SettlementUnitQualified, SettlementUnitSuspended)
+INVOICES = category("invoice", SettlementUnitLinked, InvoiceIssued, InvoiceCollected)
 QUALIFICATIONS = category(
     "qualification", QualificationSubmitted, QualificationStepPassed, QualificationApproved, AgentActivated
 )
 GRADES = category("grade", GradeAssigned, GradeDriftNoticed)
 VISITS = category("visit", VisitPlanned, VisitRecordOverdue, VisitLogged)
 PUBLISHERS = {
-    "customer-registry": (STAFF, DOSSIERS),
-    "vetting": (QUALIFICATIONS,),
+    "customer-registry": (STAFF, DOSSIERS, REPORTS),
+    "vetting": (QUALIFICATIONS, UNITS, INVOICES),
     "grading": (GRADES,),
     "engagement": (VISITS,),
 }
@@ -143,9 +163,10 @@ class World:
         )
         await self.publish("grading", GRADES, customer, fact)
 
-    async def ask(self, method: str, path: str, person: str, body: Any = None) -> httpx2.Response:
+    async def ask(self, method: str, path: str, person: str, body: Any = None, **headers: str) -> httpx2.Response:
         token = issue_token(self.settings.secret(TOKEN_ISSUER), person, 5)
-        return await self.http.request(method, path, json=body, headers={"Authorization": f"Bearer {token}"})
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.http.request(method, path, json=body, headers={"Authorization": f"Bearer {token}", **named})
 
     async def get(self, path: str, person: str = "market") -> Any:
         response = await self.ask("GET", path, person)
@@ -381,12 +402,68 @@ async def test_visits_are_told_to_who_goes_and_overdue_records_to_the_manager_to
     assert {row["recipient"] for row in rows} == {"li", "wang", "zhao"}
 
 
+async def test_what_is_about_no_customer_is_told_as_well(world: World) -> None:
+    """A monthly report is a department's: the sender must not wait for a customer."""
+    due = MonthlyReportDue(department="west", month=Month(2026, 10), closes_at=datetime(2026, 11, 5, 16, 0, tzinfo=UTC))
+    await world.publish("customer-registry", REPORTS, "west-2026-10", due)
+    (row,) = await world.told(template="report-due")
+    assert (row["recipient"], row["customer"]) == ("he", None)
+    shown = await world.get(f"/messages/{row['message']}", "he")
+    assert "请在2026年11月5日 24:00 前提交west" in shown["text"]
+    assert row["worklist"] == {"service": "customer-registry", "path": "/monthly-reports?waiting_for=me"}
+    assert shown["text"].endswith("列表 / List: customer-registry /monthly-reports?waiting_for=me")
+
+
+async def test_a_suspended_payer_is_told_to_the_owners_of_all_that_it_pays_for_whenever_they_are_known(
+    world: World,
+) -> None:
+    await world.publish("vetting", UNITS, "u-1", SettlementUnitSuspended(unit="u-1", reason="x"), by="sun")
+    (row,) = await world.told(template="payer-suspended", recipient="fin")
+    for customer in ("first", "late"):
+        linked = SettlementUnitLinked(unit="u-1", customer=customer, default=True)
+        await world.publish("vetting", INVOICES, customer, linked)
+    (row,) = await world.told(template="payer-suspended", recipient="li")  # owns late
+    assert row["customer"] is None
+
+
+async def test_what_waits_for_somebody_who_leaves_passes_to_their_manager(world: World) -> None:
+    """R4.6."""
+    await world.register("parted", owner="chen", department="east")
+    issued = InvoiceIssued(
+        invoice="iv-1",
+        request=None,
+        order="o-1",
+        customer="parted",
+        unit="u-1",
+        department="east",
+        kind=InvoiceKind.DIGITAL,
+        digital_number="26330000000000000001",
+        issued_on=date(2026, 11, 24),
+        net_fen=100,
+        tax_fen=13,
+        gross_fen=113,
+        lines=(),
+        issued_by="fin",
+        collector="chen",
+    )
+    await world.publish("vetting", INVOICES, "parted", issued, by="fin")
+    (row,) = await world.told(customer="parted", template="invoice-to-collect")
+    assert row["recipient"] == "chen"
+    leaves = DepartureStarted(person="chen", last_day=date(2099, 1, 1), number="LZ000001", department="west")
+    await world.publish("customer-registry", STAFF, "chen", leaves, by="he")
+    rows = await world.told(2, customer="parted", template="invoice-to-collect")
+    assert {row["recipient"] for row in rows} == {"chen", "zhao"}
+    (row,) = await world.told(recipient="chen", template="departure-of-yours")
+    await world.publish("customer-registry", STAFF, "chen", CANCELLED, by="he")
+    (row,) = await world.told(recipient="chen", template="departure-cancelled")
+
+
 async def test_the_ledger_shows_what_one_may_see(world: World) -> None:
     everything = await world.messages("market")
     assert len(await world.messages("auditor")) == len(everything)
     assert {row["recipient"] for row in await world.messages("fin", recipient="fin")} == {"fin"}
     assert {row["department"] for row in await world.messages("he")} <= {"west"}
-    assert {row["recipient"] for row in await world.messages("chen")} <= {"chen"}
+    assert {row["recipient"] for row in await world.messages("chen")} == {"chen", "p-parted"}  # parted is theirs
     foreign = next(row["message"] for row in everything if row["recipient"] == "boss")
     refused = await world.ask("GET", f"/messages/{foreign}", "li")
     assert (refused.status_code, refused.json()["code"]) == (404, "message-not-found")
@@ -403,6 +480,35 @@ async def test_the_ledger_is_filtered_and_paged(world: World) -> None:
     first = await world.get("/messages?limit=3")
     second = await world.get(first["next"])
     assert [row["message"] for row in first["items"] + second["items"]] == [row["message"] for row in everything[:6]]
+
+
+async def test_the_ledger_is_filtered_by_the_customers_number_and_by_day(world: World) -> None:
+    rows = await world.messages(customer="first")
+    assert rows
+    assert [row["message"] for row in await world.messages(customer="K-first")] == [row["message"] for row in rows]
+    today = calendar.today(world.assembly.running.clock.now())
+    everything = await world.messages()
+    assert await world.messages(first_day=str(today), last_day=str(today)) == everything
+    assert await world.messages(first_day=str(today + timedelta(days=1))) == []
+    refused = await world.ask("GET", "/messages?first_day=9999-12-31", "market")
+    assert refused.status_code == 422
+
+
+async def test_the_ledger_is_exported_for_a_reason_and_by_nobody_who_is_leaving(world: World) -> None:
+    path = "/messages/export?customer=first"
+    refused = await world.ask("GET", path, "market")
+    assert refused.status_code == 422, refused.text
+    answer = await world.ask("GET", path, "market", Kehu_Reason="audit")
+    assert answer.status_code == 200, answer.text
+    columns = {"消息 / Message": "message", "状态 / State": "state"}
+    found = [row.values for row in read_rows(answer.content, columns, max_rows=1000, max_bytes=1_000_000)]
+    assert [row["message"] for row in found] == [row["message"] for row in await world.messages(customer="first")]
+    own = await world.ask("GET", "/messages/export", "li", Kehu_Reason="mine")
+    mine = read_rows(own.content, columns, max_rows=1000, max_bytes=1_000_000)
+    assert len(mine) == len(await world.messages("li"))
+    recorded = await world.assembly.running.commands.history(LEDGER_EXPORTS, "market")
+    exported = LedgerExported(filters={"customer": "first"}, rows=len(found), reason="audit")
+    assert [one.fact for one in recorded] == [exported]
 
 
 async def test_a_recipient_confirms_and_nobody_else_does(world: World) -> None:
@@ -458,6 +564,8 @@ async def test_who_is_leaving_sees_only_their_own_messages(world: World) -> None
         return {row["recipient"] for row in await world.messages("market")} == {"market"}
 
     await until(leaving)
+    refused = await world.ask("GET", "/messages/export", "market", Kehu_Reason="mine")
+    assert (refused.status_code, refused.json()["code"]) == (403, "departing")
 
 
 async def test_neither_a_name_nor_a_phone_is_in_the_facts_or_the_ledger(world: World) -> None:
@@ -480,7 +588,7 @@ async def test_neither_a_name_nor_a_phone_is_in_the_facts_or_the_ledger(world: W
 async def test_views_rebuilt_from_the_log_are_what_they_were(world: World) -> None:
     owner = await asyncpg.connect(**world.settings.connection(OWNER_ROLE))
     try:
-        for view in ("ledger", "notices", "customers"):
+        for view in ("ledger", "notices", "customers", "payers"):
             rebuilt = await rebuild(world.assembly.running, view, owner)
             assert rebuilt.facts
             assert rebuilt.same, view

@@ -8,6 +8,7 @@ from kehu.service import Feature, Service, migrations_beside
 from kehu_notifier.customers.payers import PAYERS_VIEW
 from kehu_notifier.customers.views import CUSTOMERS_VIEW
 from kehu_notifier.messages import api as messages_api
+from kehu_notifier.messages.exporting import LEDGER_EXPORTS
 from kehu_notifier.messages.facts import MESSAGES
 from kehu_notifier.messages.policy import SENDING
 from kehu_notifier.messages.reactions import MESSAGE_HELD, write_message
@@ -42,7 +43,7 @@ def build(settings: NotifierSettings) -> Service:
             ),
             Feature(
                 "messages",
-                categories=[MESSAGES],
+                categories=[MESSAGES, LEDGER_EXPORTS],
                 reactions=[write_message(NAME, settings.outlets)],
                 views=[LEDGER_VIEW],
                 schedules=[MESSAGE_HELD],

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Annotated, Self
 from uuid import UUID
 
 import asyncpg
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
+from kehu.calendar import end_of_day, start_of_day
 from kehu.contracts.messages import Channel
 from kehu.errors import NotFound
 from kehu.facts import Fact, RecordedFact
 from kehu.http import Acting, ActingRequest, Answer, Page, Paging, StreamId
 from kehu_notifier.messages import decisions
 from kehu_notifier.messages.decisions import ConfirmMessage, Ownership
+from kehu_notifier.messages.exporting import XLSX, export_ledger
 from kehu_notifier.messages.facts import (
     MESSAGES,
     ConfirmedBy,
@@ -33,6 +35,9 @@ from kehu_notifier.templates.template import TemplateName
 from kehu_notifier.templates.worklists import WORKLISTS, Worklist
 
 router = APIRouter(tags=["messages"])
+
+#: Days that end and begin in times that can be told.
+_Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2199, 12, 31))]
 
 
 class MessageRow(BaseModel):
@@ -100,29 +105,36 @@ class Confirm(BaseModel):
     how: ConfirmedBy
 
 
-_Id = Annotated[str | None, Query(max_length=100)]
-
-
-@router.get("/messages")
-async def list_ledger(
-    request: Acting,
-    paging: Paging,
+def _filters(
+    *,
     recipient: Annotated[str | None, Query(max_length=100, description="To this person only.")] = None,
-    customer: _Id = None,
+    customer: Annotated[str | None, Query(max_length=100, description="About this one: id or 客户编号.")] = None,
     state: MessageState | None = None,
     channel: Channel | None = None,
     reason: Annotated[UUID | None, Query(description="Only for this fact.")] = None,
     template: TemplateName | None = None,
-) -> Page[MessageRow]:
+    first_day: Annotated[_Day | None, Query(description="Requested on this day or later, in Shanghai.")] = None,
+    last_day: Annotated[_Day | None, Query(description="Requested on this day or before, in Shanghai.")] = None,
+) -> Filters:
+    since = start_of_day(first_day) if first_day else None
+    until = end_of_day(last_day) if last_day else None
+    return Filters(recipient, customer, state, channel, reason, template, since, until)
+
+
+_Filters = Annotated[Filters, Depends(_filters)]
+
+
+@router.get("/messages")
+async def list_ledger(request: Acting, paging: Paging, filters: _Filters) -> Page[MessageRow]:
     """The messages that one may see, the latest first: one's own, one's customers', a department's, or all."""
-    rows = await list_messages(
-        request.pool,
-        sight(request.actor),
-        Filters(recipient, customer, state, channel, reason, template),
-        paging.after(datetime, str),
-        paging.fetch,
-    )
+    rows = await list_messages(request.pool, sight(request.actor), filters, paging.after(datetime, str), paging.fetch)
     return paging.page([MessageRow(**row) for row in rows], key=lambda row: (row.requested_at, row.message))
+
+
+@router.get("/messages/export", response_class=Response, responses={200: {"content": {XLSX: {}}}})
+async def export_messages(request: Acting, filters: _Filters) -> Response:
+    """The same as an Excel file; `Kehu-Reason` says what for, and the export is recorded."""
+    return await export_ledger(request, filters)
 
 
 @router.get("/messages/{message}")

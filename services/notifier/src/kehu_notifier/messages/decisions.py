@@ -45,7 +45,8 @@ from kehu_notifier.messages.facts import (
 from kehu_notifier.messages.policy import sending_in_force
 from kehu_notifier.notices.facts import NoticeAddressed
 from kehu_notifier.templates.policy import TEMPLATES, templates_in_force
-from kehu_notifier.templates.template import Outlet
+from kehu_notifier.templates.rendering import find_gap
+from kehu_notifier.templates.template import LIVE_VARIABLES, Outlet
 
 
 def message_id(reason: UUID, template: str, recipient: str) -> str:
@@ -96,7 +97,9 @@ def request_message(
         customer=prepared.customer,
         channel=prepared.channel,
     )
-    return Decision([prepared, requested, _let_out(prepared, context)])
+    # A value that is missing or blank is none that a provider takes: nothing like that is queued.
+    gap = find_gap(template, fact.values, later=LIVE_VARIABLES)
+    return Decision([prepared, requested, _failed(prepared, gap[0]) if gap else _let_out(prepared, context)])
 
 
 def release(state: Message, context: Context) -> Decision:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -183,7 +183,19 @@ def sight(actor: Actor) -> Sight:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a reader of the ledger looks for; None is everything."""
+    """What a reader of the ledger looks for; None is everything.
+
+    Args:
+        recipient: the person.
+        customer: their id or 客户编号.
+        state: what has become of it.
+        channel: through which it went.
+        reason: the fact.
+        template: what it says.
+        since: requested then or later.
+        until: requested before.
+
+    """
 
     recipient: str | None = None
     customer: str | None = None
@@ -191,15 +203,25 @@ class Filters:
     channel: Channel | None = None
     reason: UUID | None = None
     template: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Those that narrow the list, for the record of an export."""
+        return {name: str(value) for name, value in asdict(self).items() if value is not None}
 
 
 _CONDITIONS: Mapping[str, str] = {
     "recipient": "l.recipient = {}",
-    "customer": "l.customer = {}",
+    # Uses the primary key of customers and customers_number.
+    "customer": "l.customer = {0} OR l.customer = (SELECT customer FROM customers WHERE number = {0} LIMIT 1)",
     "state": "l.state = {}",
     "channel": "l.channel = {}",
     "reason": "l.reason = {}",
     "template": "l.template = {}",
+    "since": "l.requested_at >= {}",
+    "until": "l.requested_at < {}",
 }
 _OWN_CUSTOMERS = """l.recipient_kind = 'contact' AND EXISTS (
     SELECT FROM customers c WHERE c.customer = l.customer AND (c.owner = {0} OR {0} = ANY (c.collaborators)))"""

@@ -1,4 +1,4 @@
-"""What quarters and months make people wait for: verifications, measures, monthly reports (R4.5, R5.3.5)."""
+"""What quarters and months make people wait for: verifications, measures, monthly reports (R4.5.1, R4.5.2, R5.3.5)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,11 +52,8 @@ def render(template: Template, values: Mapping[str, str], *, longest: int) -> Re
         CannotRenderError: a value is missing or blank, which no provider takes.
 
     """
-    for variable in template.variables:
-        if variable not in values:
-            raise CannotRenderError("variable-missing", variable)
-        if not values[variable].strip():
-            raise CannotRenderError("variable-empty", variable)
+    if (gap := find_gap(template, values)) is not None:
+        raise CannotRenderError(*gap)
     chinese = {name: worded(name, values[name], "zh") for name in template.variables}
     if template.channel == "sms":
         chinese = {name: cut(value, longest) for name, value in chinese.items()}
@@ -64,6 +61,27 @@ def render(template: Template, values: Mapping[str, str], *, longest: int) -> Re
     english = {name: worded(name, values[name], "en") for name in template.variables}
     texts = [fill(template.zh, chinese), *([fill(template.en, english)] if template.en else [])]
     return Rendered("\n".join(texts), chinese)
+
+
+def find_gap(
+    template: Template, values: Mapping[str, str], *, later: Collection[str] = ()
+) -> tuple[Problem, str] | None:
+    """The first place that cannot be filled, and why: no provider takes a missing or blank value (Notifications).
+
+    Args:
+        template: the words.
+        values: by variable.
+        later: variables whose values are known only when it is sent.
+
+    """
+    for variable in template.variables:
+        if variable in later:
+            continue
+        if variable not in values:
+            return "variable-missing", variable
+        if not values[variable].strip():
+            return "variable-empty", variable
+    return None
 
 
 def cut(value: str, longest: int) -> str:
