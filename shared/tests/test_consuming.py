@@ -563,6 +563,53 @@ async def test_a_message_that_nothing_can_be_made_of_is_answered_under_its_diges
     assert first.source == ""
 
 
+@pytest.mark.parametrize("together", [True, False], ids=["in-one-batch", "one-after-the-other"])
+async def test_a_value_that_another_one_has_is_refused_with_an_answer_and_others_go_on(
+    pair: Pair, *, together: bool
+) -> None:
+    """Guard: `InboundEffects.answers`. The claim is only seen by the store, when all is decided."""
+    messages = [
+        report(f"r-{number}", data={"box": box, "total": number, "label": label})
+        for number, box, label in ((1, "a", "L"), (2, "b", "L"), (3, "c", "M"))
+    ]
+    for batch in [messages] if together else [[one] for one in messages]:
+        await send(pair, *batch)
+    assert [await pair.totals(box) for box in "abc"] == [[1], [], [3]]
+    (refused,) = await refusals(pair)
+    assert (refused.message_id, refused.code) == ("r-2", "taken")
+    assert "send it under another number" in refused.reason_en
+    assert "box-" not in refused.reason_en
+    assert await pair.parked() == []
+    await send(pair, *messages)
+    assert len(await refusals(pair)) == 1
+
+
+async def test_what_a_decision_leans_on_has_not_moved_when_it_counts(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guard: `Inbound.beside`. The box beside gets something after the decision: it is decided again, and refused."""
+    topic = COUNTER.inbound_topic
+    effects = pair.receiver(topic).effects
+    decide = effects.decide
+    filled: list[str] = []
+
+    async def meanwhile(plan: Any) -> None:
+        await decide(plan)
+        if not filled:
+            filled.append("d")
+            origin = Origin("u-1", datetime.now(UTC), new_id())
+            fact = BOX.facts[1](box="d", total=7)
+            rows = await pair.counter.codec.encode([Unrecorded(fact, BOX.stream("d"), new_id(), origin)])
+            await pair.counter.store.append(Append(BOX.stream("d"), None, "d", rows))
+
+    monkeypatch.setattr(effects, "decide", meanwhile)
+    await send(pair, report("r-1", data={"box": "a", "total": 1, "beside": "d"}))
+    assert [await pair.totals(box) for box in "ad"] == [[], [7]]
+    assert [one.code for one in await refusals(pair)] == ["beside-not-empty"]
+    await send(pair, report("r-2", data={"box": "a", "total": 1, "beside": "e"}))
+    assert await pair.totals("a") == [1]
+
+
 async def test_the_platforms_own_category_is_registered_for_every_service(pair: Pair) -> None:
     assert inbound_category(COUNTER).name in COUNTER.category_names()
 

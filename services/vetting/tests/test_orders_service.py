@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,14 @@ from python_calamine import CalamineWorkbook
 from kehu import calendar
 from kehu.contracts.customers import CustomerKind, IdentityKind
 from kehu.contracts.staff import STAFF_FACTS, DepartureStarted, Role, RoleGranted, StaffMemberAppointed
-from kehu.contracts.trade import SettlementUnitLinked, SettlementUnitQualified
+from kehu.contracts.trade import (
+    DeliveryBatch,
+    GoodsShipped,
+    OrderLine,
+    OrderSigned,
+    SettlementUnitLinked,
+    SettlementUnitQualified,
+)
 from kehu.deciding import Category, Context, Decision, system_actor
 from kehu.facts import Fact
 from kehu.identity import issue_token
@@ -674,6 +682,39 @@ async def test_an_erp_a_bank_and_a_warehouse_tell_what_they_know(world: World) -
     assert (code, said.split()[1]) == (1, "source-not-allowed"), said
 
 
+async def test_a_warehouse_and_a_bank_tell_what_came_back(world: World) -> None:
+    """Returns and reversals under the senders' own numbers, with everything that follows from them."""
+    customer, unit = await world.buyer()
+    order = await world.order(customer, 1000)
+    receipt = await world.money(unit, 1000)
+    bank = world.turn
+    assert (await world.allocate(receipt, order, 1000)).status_code == 200
+    number = (await world.show(f"/orders/{order}", "fang"))["number"]
+    code, said = await tell(world, "shipment", f"--order={number}", f"--id=WH-{customer}")
+    assert code == 0, said
+    back = (f"--shipment=WH-{customer}", "--item=阀门", "--quantity=4", "--reason=质量")
+    code, said = await tell(world, "return", *back, f"--id=WR-{customer}")
+    assert (code, said[:13], said[-8:]) == (0, "recorded: TH0", "400 fen\n"), said
+    code, said = await tell(world, "return", *back[:2], "--quantity=7", "--reason=质量", f"--id=WR2-{customer}")
+    assert (code, said.split()[1]) == (1, "quantity-exceeded"), said
+    code, said = await tell(world, "return", "--shipment=nothing", *back[1:], f"--id=WR3-{customer}")
+    assert (code, said.split()[1]) == (1, "shipment-unknown"), said
+    (returned,) = (await world.show(f"/orders/{order}", "store"))["returns"]
+    assert (returned["reference"], returned["source"], returned["value_fen"]) == (f"WR-{customer}", "/warehouse", 400)
+
+    taken = (f"--receipt=BANK{bank}", "--fen=700", "--reason=付错")
+    code, said = await tell(world, "reversal", *taken, f"--id=BR-{unit}")
+    assert (code, said) == (0, f"recorded: BR-{unit} 700 fen\n"), said
+    shown = await world.show(f"/orders/{order}", "fang")
+    assert (shown["allocated_fen"], shown["shortfall_fen"]) == (300, 300)
+    assert (await world.show(f"/receipts/{receipt}", "fang"))["allocations"] == {order: 300}
+    code, said = await tell(world, "reversal", *taken, f"--id=BR2-{unit}")
+    assert (code, said.split()[1]) == (1, "receipt-exceeded"), said
+    code, said = await tell(world, "reversal", "--receipt=nothing", *taken[1:], f"--id=BR3-{unit}")
+    assert (code, said.split()[1]) == (1, "receipt-unknown"), said
+    assert not await world.assembly.running.pool.fetchval("SELECT count(*) FROM parked")
+
+
 @pytest.mark.parametrize(
     ("what", "change", "code"),
     [
@@ -684,6 +725,12 @@ async def test_an_erp_a_bank_and_a_warehouse_tell_what_they_know(world: World) -
         ("ReceiptConfirmed", {"received_on": "0001-01-01"}, "message-invalid"),
         ("ReceiptConfirmed", {"received_on": "2199-01-01"}, "date-in-future"),
         ("ReceiptConfirmed", {"payer": "x\u202ey"}, "message-invalid"),
+        ("ReceiptReversed", {"receipt": "a\u0000b"}, "message-invalid"),
+        ("ReceiptReversed", {"amount_fen": 0}, "message-invalid"),
+        ("ReceiptReversed", {"receipt": "nothing"}, "receipt-unknown"),
+        ("GoodsReturned", {"shipment": "a\u0000b"}, "message-invalid"),
+        ("GoodsReturned", {"lines": []}, "message-invalid"),
+        ("GoodsReturned", {"reason": "x" * 1_000_000}, "message-invalid"),
         ("GoodsShipped", {"order": "nothing"}, "order-unknown"),
         ("GoodsShipped", {"order": "a\u0000b"}, "message-invalid"),
         ("GoodsShipped", {"batch": 0}, "message-invalid"),
@@ -714,7 +761,12 @@ async def test_messages_that_cannot_be_taken_are_answered(
             "file_digest": DIGEST, "amount_fen": 1, "batches": [{"batch": 1, "amount_fen": 1, "lines": [line]}],
         },
     }  # fmt: skip
-    source = {"ReceiptConfirmed": "/bank", "GoodsShipped": "/warehouse", "OrderSigned": "/erp"}[what]
+    whole["ReceiptReversed"] = {"receipt": "x", "amount_fen": 1, "reversed_on": day, "reason": "付错"}
+    whole["GoodsReturned"] = {**whole["GoodsShipped"], "returned": "", "returned_on": day, "reason": "质量"} | {
+        "shipment": "x",
+        "lines": [line],
+    }
+    source = "/bank" if what.startswith("Receipt") else "/erp" if what == "OrderSigned" else "/warehouse"
     message = f"bad-{world.turn}"
     headers = [
         ("ce_specversion", b"1.0"),
@@ -741,6 +793,34 @@ async def test_messages_that_cannot_be_taken_are_answered(
     (answer,) = await until(refused)
     assert answer["code"] == code
     assert not await pool.fetchval("SELECT count(*) FROM parked")
+
+
+async def test_a_number_of_no_known_form_stops_no_view(world: World) -> None:
+    """Guard: `serial_of`. An older fact has no number, and a stranger's may look like anything."""
+    customer, unit = await world.buyer()
+    line = OrderLine(item="阀门", quantity=Decimal(1), amount_fen=10)
+    batches = (DeliveryBatch(batch=1, amount_fen=10, lines=(line,)),)
+    common = {"customer": customer, "department": "east"}
+    for place, number in enumerate(("2026/合-7", "DD" + "9" * 40, "")):
+        order = f"odd-{place}"
+        signed = OrderSigned.model_validate(
+            {**common, "order": order, "number": number, "unit": unit, "owner": "sales", "signed_on": world.today,
+             "file_digest": DIGEST, "amount_fen": 10, "batches": batches}
+        )  # fmt: skip
+        shipped = GoodsShipped.model_validate(
+            {**common, "shipment": f"s-{order}", "order": order, "batch": 1, "shipped_on": world.today,
+             "value_fen": 10, "lines": (line,), "receipts": ()}
+        )  # fmt: skip
+        await world.note(ORDERS, order, signed, shipped)
+    assert not world.assembly.running.follower.stopped
+    for path in (f"/orders?customer={customer}", f"/shipments?customer={customer}"):
+        found: list[str] = []
+        following: str | None = f"{path}&limit=1"
+        while following:
+            page = await world.show(following, "clerk")
+            found += [row["order"] for row in page["items"]]
+            following = page["next"]
+        assert sorted(found) == ["odd-0", "odd-1", "odd-2"]
 
 
 async def test_views_are_the_same_when_folded_anew(world: World) -> None:

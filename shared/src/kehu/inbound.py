@@ -19,10 +19,10 @@ from pydantic import ValidationError
 from kehu.arrival import Arrival
 from kehu.commands import first_of_its_stream
 from kehu.contracts.platform import InboundRefused
-from kehu.deciding import Category, Context, system_actor
+from kehu.deciding import Category, Context, Decision, system_actor
 from kehu.envelope import Envelope, NotAnEnvelope
-from kehu.errors import Forbidden, Invalid, KehuError
-from kehu.event_store import Append, Claim, EventStore, InboxMove
+from kehu.errors import Forbidden, Invalid, KehuError, Refused
+from kehu.event_store import Append, Claim, EventStore, InboxMove, Taken
 from kehu.event_store.appending import MAX_STREAMS_PER_CALL
 from kehu.facts import Fact, FactTypes, RecordedFact
 from kehu.ids import derived_id
@@ -52,6 +52,19 @@ class MessageInvalid(Invalid):
     """The data does not fit the contract."""
 
     code = "message-invalid"
+
+
+class ValueTaken(Refused):
+    """What the message claims belongs to something else, which was recorded at the same time or before."""
+
+    code = "taken"
+
+    def __init__(self, taken: Taken) -> None:
+        super().__init__(
+            f"该值({taken.scope})已登记在另一对象名下。请核对编号;确为另一事项的,以新的编号和新的 id 重新发送。",
+            f"This value ({taken.scope}) is registered for something else already. Compare the numbers; if it is "
+            "another thing, send it under another number and a new id.",
+        )
 
 
 class DeadLetterDiscarded(Fact):
@@ -157,24 +170,43 @@ class Doorkeeper:
         context = Context(actor, now, policies, gathered)
         extra = {"external_source": envelope.source, "external_id": envelope.id, **envelope.trace}
         origin = Origin(actor.id, now, recorded.correlation, None, extra)
-        decided: list[tuple[str, _Draft, list[Unrecorded], Any, Sequence[Claim]]] = []
+        decided: list[tuple[str, _Draft, Decision]] = []
         for stream_id in dict.fromkeys(inbound.stream_ids(recorded)):
-            stream = inbound.category.stream(stream_id)
-            draft = drafts.get(stream) or await self._draft(inbound.category, stream)
-            decision = inbound.decide(recorded, draft.state, context)
-            facts = [
+            decided += await self._decide_on(inbound, recorded, stream_id, context, drafts)
+        # Only now, when no stream has refused it: nothing else is recorded of a refused message.
+        for stream, draft, decision in decided:
+            if decision.facts and not draft.key:
+                draft.key = first_of_its_stream(decision.facts[0], stream)
+            draft.state = draft.category.fold(decision.facts, draft.state)
+            draft.facts += [
                 Unrecorded(one, stream, derived_id(recorded.id, f"{inbound.name}/{stream}", index), origin)
                 for index, one in enumerate(decision.facts)
             ]
-            decided.append((stream, draft, facts, draft.category.fold(decision.facts, draft.state), decision.claims))
-        # Only now, when no stream has refused it: nothing else is recorded of a refused message.
-        for stream, draft, facts, state, claims in decided:
-            if facts and not draft.key:
-                draft.key = first_of_its_stream(facts[0].fact, stream)
-            draft.state = state
-            draft.facts += facts
-            draft.claims += claims
+            draft.claims += decision.claims
             drafts[stream] = draft
+
+    async def _decide_on(
+        self,
+        inbound: Inbound,
+        recorded: RecordedFact[Any],
+        stream_id: str,
+        context: Context,
+        drafts: Mapping[str, _Draft],
+    ) -> list[tuple[str, _Draft, Decision]]:
+        """What a message comes to on one stream, and on the others that get facts of the same decision."""
+        stream = inbound.category.stream(stream_id)
+        first = drafts.get(stream) or await self._draft(inbound.category, stream)
+        if inbound.others is None:
+            decision: Any = inbound.decide(recorded, first.state, context)
+            return [(stream, first, decision)]
+        found = [(stream, first)]
+        for category, other in inbound.others(recorded, first.state):
+            name = category.stream(other)
+            found.append((name, drafts.get(name) or await self._draft(category, name)))
+        decisions: Any = inbound.decide(recorded, tuple(draft.state for _, draft in found), context)
+        for _, draft in found:
+            draft.looked_at = True  # also one that gets nothing must still stand where it was read
+        return [(name, draft, decision) for (name, draft), decision in zip(found, decisions, strict=True)]
 
     async def _look(self, category: Category[Any], stream_id: str, drafts: dict[str, _Draft]) -> _Draft:
         """A stream that is leant on: it gets no facts, but must still stand where it was read."""
@@ -229,6 +261,8 @@ class Doorkeeper:
             ) from None
 
     def _refuse(self, arrival: Arrival, refusal: KehuError, drafts: dict[str, _Draft], now: datetime) -> None:
+        if isinstance(refusal, Taken):
+            refusal = ValueTaken(refusal)  # the store's own words name its streams
         source, message_id = _sender(arrival)
         cause = _message_uuid(source, message_id)
         stream = self._category.stream(cause)

@@ -6,6 +6,7 @@ Faults of the infrastructure are raised: the batch is delivered again.
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -103,6 +104,10 @@ class Effects(Protocol):
         """What a record says."""
         ...
 
+    def answers(self, fault: Exception) -> bool:
+        """Whether a message with this fault is refused with an answer to its sender, so that it is not parked."""
+        ...
+
     async def sort(self, arrivals: Sequence[Arrival], plan: Plan) -> None:
         """Put each message where it belongs; `plan.stuck` holds the keys that are blocked already."""
 
@@ -157,6 +162,11 @@ class FactEffects:
         if arrival.fact and self._is_wanted(arrival.fact.type) and arrival.fact.type not in self._codec.types:
             arrival.fault = UnknownFactType(arrival.fact.type)
         return arrival
+
+    def answers(self, fault: Exception) -> bool:
+        """Nobody is told: another service's fact stands, and what keeps it from its effect is ours to mend."""
+        del fault
+        return False
 
     def _is_wanted(self, type_name: str) -> bool:
         return type_name.split(".")[1:2] != [] and type_name.split(".")[1] in self._wanted
@@ -252,6 +262,10 @@ class InboundEffects:
         """What a record says."""
         return external(record)
 
+    def answers(self, fault: Exception) -> bool:
+        """What its sender can mend, also where the store says so: a value that another one has claimed meanwhile."""
+        return isinstance(fault, KehuError)
+
     async def sort(self, arrivals: Sequence[Arrival], plan: Plan) -> None:
         """Accept each message once; what its sender can mend is accepted too, to be refused with an answer."""
         streams = [self._doorkeeper.inbox_stream(arrival) for arrival in arrivals]
@@ -264,7 +278,7 @@ class InboundEffects:
             elif arrival.key in plan.stuck:
                 plan.queue(arrival)
                 plan.queued_behind.update({arrival.key} & blocked)
-            elif arrival.fault and not isinstance(arrival.fault, KehuError):
+            elif arrival.fault and not self.answers(arrival.fault):
                 plan.park(arrival, arrival.fault)
             else:
                 done.add(stream)
@@ -368,8 +382,10 @@ class Receiver:
         fault = await self._try([arrival], reread)
         if fault is None:
             return
-        log.error(
-            "consumer.parked",
+        answered = self.effects.answers(fault)
+        log.log(
+            logging.INFO if answered else logging.ERROR,
+            "consumer.refused" if answered else "consumer.parked",
             topic=self.topic,
             partition=arrival.record.partition,
             offset=arrival.record.offset,

@@ -140,6 +140,8 @@ class Inbound:
             at it (客户编号 -> customer); names that are not known stay, for `decide` to refuse.
         beside: further streams that the decision leans on, by category and id. `context.gathered` is then a `Beside`,
             and what is decided counts only if none of them has moved meanwhile.
+        others: further streams that get facts of the same decision, by category and id, given the state of the first.
+            `decide` then gets the states of all of them, the first in front, and gives a decision for each.
 
     """
 
@@ -148,10 +150,11 @@ class Inbound:
     sources: frozenset[str]
     category: Category[Any]
     stream_ids: Callable[[RecordedFact[Any]], Sequence[str]]
-    decide: Callable[[RecordedFact[Any], Any, Context], Decision]
+    decide: Callable[[RecordedFact[Any], Any, Context], Decision | Sequence[Decision]]
     gather: Callable[[Connection, RecordedFact[Any]], Awaitable[Any]] | None = None
     resolve: Callable[[Connection, RecordedFact[Any]], Awaitable[RecordedFact[Any]]] | None = None
     beside: Callable[[RecordedFact[Any]], Sequence[tuple[Category[Any], str]]] | None = None
+    others: Callable[[RecordedFact[Any], Any], Sequence[tuple[Category[Any], str]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

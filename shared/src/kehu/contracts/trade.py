@@ -255,7 +255,10 @@ class GoodsShipped(PublishedFact, clause="R3.2.1"):
 
 
 class GoodsReturned(PublishedFact, clause="R3.2.1"):
-    """Shipped goods have come back; a fact of its own."""
+    """Shipped goods have come back; a fact of its own.
+
+    Also accepted from a warehouse system on ``kehu.inbound.vetting``; `shipment` may then be the sender's number of it.
+    """
 
     returned: str
     shipment: str
@@ -270,6 +273,8 @@ class GoodsReturned(PublishedFact, clause="R3.2.1"):
     #: The order's number that people say (订单号).
     order_number: str | None = None
     number: str | None = None
+    #: Which other system told of it; `reference` is its number there.
+    source: str | None = None
 
 
 # --- receipts (R3.2.1) -----------------------------------------------------------------------------------------------
@@ -319,7 +324,10 @@ class ReceiptAllocated(PublishedFact, clause="R3.2.1"):
 
 
 class ReceiptReversed(PublishedFact, clause="R3.2.1"):
-    """The bank has taken a receipt back, whole or in part."""
+    """The bank has taken a receipt back, whole or in part.
+
+    Also accepted from a bank interface on ``kehu.inbound.vetting``; `receipt` may then be the receipt's bank reference.
+    """
 
     receipt: str
     amount_fen: Fen
@@ -328,6 +336,8 @@ class ReceiptReversed(PublishedFact, clause="R3.2.1"):
     bank_reference: str | None = None
     #: 收款单号 that people say.
     number: str | None = None
+    source: str | None = None
+    reference: str | None = None
 
 
 class ReceiptRefunded(PublishedFact, clause="R3.2.1"):

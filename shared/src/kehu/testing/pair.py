@@ -19,14 +19,14 @@ from kehu.consuming import Consumers
 from kehu.contracts.published import PublishedFact
 from kehu.deciding import Category, Context, Decision
 from kehu.errors import Refused
-from kehu.event_store import Append, EventStore
+from kehu.event_store import Append, Claim, EventStore
 from kehu.facts import Fact, FactTypes, RecordedFact
 from kehu.folding import Folding
 from kehu.ids import new_id
 from kehu.inbound import inbound_category
 from kehu.privacy import Keyring
 from kehu.recording import Codec, Origin, Unrecorded
-from kehu.service import Feature, Inbound, Reaction, Service, View
+from kehu.service import Beside, Feature, Inbound, Reaction, Service, View
 from kehu.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "pair_migrations"
@@ -63,10 +63,15 @@ class BoxCounted(Fact):
 
 
 class BoxReported(PublishedFact):
-    """Another system says how many things a box holds."""
+    """Another system says how many things a box holds.
+
+    `label` is one box's alone; `beside` names a box that has to be empty.
+    """
 
     box: str
     total: int
+    label: str = ""
+    beside: str = ""
 
 
 def _total(state: int, fact: Fact) -> int:
@@ -82,11 +87,21 @@ def count_in_box(recorded: RecordedFact[ThingMade], total: int, _context: Contex
     return Decision([BoxCounted(thing=recorded.fact.thing, number=recorded.fact.number, total=total + 1)])
 
 
-def take_report(recorded: RecordedFact[BoxReported], _total: int, _context: Context) -> Decision:
+def take_report(recorded: RecordedFact[BoxReported], _total: int, context: Context) -> Decision:
     """What the other system says holds, if it can be."""
-    if recorded.fact.total > MOST_IN_A_BOX:
+    fact = recorded.fact
+    if fact.total > MOST_IN_A_BOX:
         raise Refused("箱子装不下。", "The box cannot hold that many.", code="box-too-small", clause="R0.0")
-    return Decision([BoxReported(box=recorded.fact.box, total=recorded.fact.total)])
+    beside: Beside = context.gathered
+    if any(beside.states):
+        raise Refused("旁边的箱子不空。", "The box beside it is not empty.", code="beside-not-empty", clause="R0.0")
+    claims = [Claim("label", fact.label, holder=BOX.stream(fact.box))] if fact.label else []
+    return Decision([BoxReported(box=fact.box, total=fact.total, label=fact.label)], claims)
+
+
+def box_beside(recorded: RecordedFact[BoxReported]) -> Sequence[tuple[Category[Any], str]]:
+    """The box that a report leans on, if it names one."""
+    return [(BOX, recorded.fact.beside)] if recorded.fact.beside else []
 
 
 class ThingRow(NamedTuple):
@@ -134,6 +149,7 @@ COUNTER = Service(
                     BOX,
                     lambda recorded: [recorded.fact.box],
                     take_report,
+                    beside=box_beside,
                 )
             ],
         )

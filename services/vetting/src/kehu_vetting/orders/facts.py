@@ -117,6 +117,11 @@ class Return:
     id: str
     shipment: str
     value_fen: int
+    lines: tuple[OrderLine, ...]
+    returned_on: date
+    number: str = ""
+    reference: str | None = None
+    source: str | None = None
     credited_fen: int = 0
 
 
@@ -321,7 +326,16 @@ def _loaded(batch: Batch, fact: GoodsShipped) -> Batch:
 def _returned(state: Order, fact: GoodsReturned) -> Order:
     shipment = state.shipments[fact.shipment]
     back = replace(shipment, back=added(shipment.back, fact.lines))
-    one = Return(fact.returned, fact.shipment, fact.value_fen)
+    one = Return(
+        id=fact.returned,
+        shipment=fact.shipment,
+        value_fen=fact.value_fen,
+        lines=fact.lines,
+        returned_on=fact.returned_on,
+        number=fact.number or "",
+        reference=fact.reference,
+        source=fact.source,
+    )
     return replace(
         state,
         shipments=_put(state.shipments, fact.shipment, back),

@@ -1,14 +1,15 @@
-"""Orders that an ERP tells of, and shipments that a warehouse system does, under the senders' own numbers."""
+"""Orders that an ERP tells of, shipments and returns that a warehouse system does, under the senders' own numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from kehu.contracts.trade import DeliveryBatch, GoodsShipped, OrderLine, OrderSigned
+from kehu.contracts.trade import DeliveryBatch, GoodsReturned, GoodsShipped, OrderLine, OrderSigned
 from kehu.deciding import Category, Context, Decision
 from kehu.errors import NotFound, Refused
 from kehu.event_store import Connection
@@ -16,7 +17,7 @@ from kehu.facts import RecordedFact
 from kehu.money import Fen
 from kehu.service import Beside, Inbound
 from kehu.text import Line
-from kehu_vetting.bodies import Code, Day, Sha256
+from kehu_vetting.bodies import Code, Day, Sha256, Text
 from kehu_vetting.customer_files.facts import CUSTOMER_FILES
 from kehu_vetting.inbound import Message, read_message, sender_of, sent_id
 from kehu_vetting.orders.bodies import Item, Quantity
@@ -24,7 +25,14 @@ from kehu_vetting.orders.decisions import MOST_BATCHES, MOST_LINES, SignOrder, s
 from kehu_vetting.orders.facts import ORDERS, Order
 from kehu_vetting.orders.finding import facing
 from kehu_vetting.orders.numbers import next_number
-from kehu_vetting.orders.shipping import SHIPMENT_REFERENCE_SCOPE, ShipGoods, shipped
+from kehu_vetting.orders.shipping import (
+    SHIPMENT_NUMBER_SCOPE,
+    SHIPMENT_REFERENCE_SCOPE,
+    ReturnGoods,
+    ShipGoods,
+    returned,
+    shipped,
+)
 from kehu_vetting.settings import VettingSettings
 from kehu_vetting.settlement_units.facts import SETTLEMENT_UNITS
 from kehu_vetting.standing.facts import STANDINGS
@@ -38,6 +46,7 @@ _DEFAULT_UNIT = "SELECT unit FROM payers WHERE customer = $1 AND is_default"
 _UNIT = "SELECT unit FROM settlement_units WHERE unit = $1 OR number = $1 OR identity = $1 ORDER BY unit LIMIT 1"
 # Uses the primary key, orders_number and orders_reference; two of one reference are nobody's.
 _ORDER = "SELECT order_id, customer FROM orders WHERE order_id = $1 OR number = $1 OR reference = $1 LIMIT 2"
+_CUSTOMER_OF_ORDER = "SELECT customer FROM orders WHERE order_id = $1"
 _HOLDER = "SELECT holder FROM event_store.read_claim($1, $2)"
 
 
@@ -77,6 +86,16 @@ class ShipmentMessage(Message):
     batch: Annotated[int, Field(ge=1, le=MOST_BATCHES)]
     shipped_on: Day
     lines: Annotated[tuple[LineMessage, ...], Field(max_length=MOST_LINES)] = ()
+    reference: Line | None = None
+
+
+class ReturnMessage(Message):
+    """What a warehouse says of goods that came back; `shipment` by its own number of it, or by 发货单号."""
+
+    shipment: Line
+    returned_on: Day
+    lines: Annotated[tuple[LineMessage, ...], Field(min_length=1, max_length=MOST_LINES)]
+    reason: Text
     reference: Line | None = None
 
 
@@ -209,6 +228,80 @@ def accept_shipment(recorded: RecordedFact[GoodsShipped], state: Order, context:
     return shipped(command, state, facing(replace(context, gathered=None), beside.states))
 
 
+async def resolve_return(connection: Connection, recorded: RecordedFact[GoodsReturned]) -> RecordedFact[GoodsReturned]:
+    """The message with Kehu's id of the order, its customer, and the ids that this sender's numbers have here.
+
+    By claims, not by a view: goods may come back a moment after they left.
+    """
+    told = read_message(ReturnMessage, recorded.fact)
+    source, message = sender_of(recorded)
+    reference = told.reference or message
+    own = await connection.fetchval(_HOLDER, SHIPMENT_REFERENCE_SCOPE, f"{source}\n{told.shipment}")
+    holder = own or await connection.fetchval(_HOLDER, SHIPMENT_NUMBER_SCOPE, told.shipment)
+    order = str(holder).partition("-")[2] if holder else _UNKNOWN
+    changes: dict[str, Any] = {
+        "returned": sent_id(f"{source} returns", reference),
+        "shipment": sent_id(source, told.shipment) if own else told.shipment,
+        "order": order,
+        "customer": await connection.fetchval(_CUSTOMER_OF_ORDER, order) or _UNKNOWN,
+        "lines": tuple(_line(line) for line in told.lines),
+        "reason": told.reason,
+        "reference": reference,
+        "source": source,
+    }
+    return recorded._replace(fact=recorded.fact.model_copy(update=changes))
+
+
+async def draw_return_number(connection: Connection, _recorded: RecordedFact[GoodsReturned]) -> str:
+    """A number for the return."""
+    return await next_number(connection, "return_numbers")
+
+
+def accept_return(recorded: RecordedFact[GoodsReturned], state: Order, context: Context) -> Decision:
+    """Take a return that a warehouse tells of, never more than had left; the same again is known.
+
+    Raises:
+        NotFound: there is no such shipment.
+        Refused: the sender's number stands for another return.
+        KehuError: as `returned`.
+
+    """
+    fact = recorded.fact
+    beside: Beside = context.gathered
+    shipment = next((one for one in state.shipments.values() if fact.shipment in (one.id, one.number)), None)
+    if shipment is None:
+        raise NotFound(
+            "没有这次发货。请用当时发送的编号或发货单号。",
+            "There is no such shipment: name it by the number that you sent it under, or by Kehu's.",
+            clause=CLAUSE,
+            code="shipment-unknown",
+        )
+    quantities: dict[str, Decimal] = {}
+    for line in fact.lines:
+        quantities[line.item] = quantities.get(line.item, Decimal(0)) + line.quantity
+    if known := state.returns.get(fact.returned):
+        same = quantities == {line.item: line.quantity for line in known.lines}
+        if same and (known.shipment, known.returned_on) == (shipment.id, fact.returned_on):
+            return Decision()
+        raise Refused(
+            "该编号已用于另一次退货。请核对,或以新的编号发送。",
+            "This number is another return's already: check it, or send it under a new one.",
+            clause=CLAUSE,
+            code="return-exists",
+        )
+    command = ReturnGoods(
+        returned=fact.returned,
+        number=beside.gathered,
+        shipment=shipment.id,
+        returned_on=fact.returned_on,
+        quantities=quantities,
+        reason=fact.reason,
+        reference=fact.reference,
+        source=fact.source,
+    )
+    return returned(command, state, facing(replace(context, gathered=None), beside.states))
+
+
 def _shipment_exists() -> Refused:
     return Refused(
         "该编号已用于另一次发货。请核对,或以新的编号发送。",
@@ -262,6 +355,17 @@ INBOUND = (
         decide=accept_shipment,
         gather=draw_shipment_number,
         resolve=resolve_shipment,
+        beside=_of_customer,
+    ),
+    Inbound(
+        name="warehouse-returns",
+        type=GoodsReturned,
+        sources=_SETTINGS.warehouse_sources,
+        category=ORDERS,
+        stream_ids=_order,
+        decide=accept_return,
+        gather=draw_return_number,
+        resolve=resolve_return,
         beside=_of_customer,
     ),
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+
 import asyncpg
 
 from kehu.event_store import Connection
@@ -14,6 +17,8 @@ _LETTERS = {
     "return_numbers": "TH",
     "receipt_numbers": "SK",
 }
+#: Digits that fit into a bigint.
+_NUMBER = re.compile(r"([A-Z]{2})([0-9]{1,18})")
 
 
 async def next_number(database: asyncpg.Pool | Connection, sequence: str) -> str:
@@ -21,6 +26,19 @@ async def next_number(database: asyncpg.Pool | Connection, sequence: str) -> str
     return f"{_LETTERS[sequence]}{await database.fetchval(_NEXT, sequence):06}"
 
 
-def serial_of(number: str) -> int:
-    """The number without its letters: by it lists are ordered."""
-    return int(number[2:])
+def serial_of(sequence: str, number: str | None, thing: str) -> int:
+    """The number without its letters: by it lists are ordered.
+
+    Whatever else stands where a number should (an older fact has none) gets a place of its own behind all numbered
+    ones, the same whenever it is folded: no fact may stop a view.
+
+    Args:
+        sequence: from which such numbers are drawn.
+        number: as the fact has it.
+        thing: the id of what has the number.
+
+    """
+    found = _NUMBER.fullmatch(number or "")
+    if found and found[1] == _LETTERS[sequence]:
+        return int(found[2])
+    return -1 - int.from_bytes(hashlib.sha256(thing.encode()).digest()[:7], "big")

@@ -24,6 +24,7 @@ CLAUSE = "R3.2.1"
 SHIPMENT_NUMBER_SCOPE = "shipment-number"
 SHIPMENT_REFERENCE_SCOPE = "shipment-reference"
 RETURN_NUMBER_SCOPE = "return-number"
+RETURN_REFERENCE_SCOPE = "return-reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class ReturnGoods:
     returned_on: date
     quantities: Mapping[str, Decimal]
     reason: str
+    reference: str | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,17 @@ def return_goods(command: ReturnGoods, state: Order, context: Context) -> Decisi
     """
     buyer: Buyer = context.gathered
     rights.check_role(context.actor, Role.WAREHOUSE, buyer.file)
+    return returned(command, state, context)
+
+
+def returned(command: ReturnGoods, state: Order, context: Context) -> Decision:
+    """The same, whoever says so.
+
+    Raises:
+        KehuError: as `return_goods`, but for the roles.
+
+    """
+    buyer: Buyer = context.gathered
     shipment = state.shipments.get(command.shipment)
     if shipment is None:
         raise NotFound("该订单没有这次发货。", "This order has no such shipment.", clause=CLAUSE)
@@ -162,8 +176,14 @@ def return_goods(command: ReturnGoods, state: Order, context: Context) -> Decisi
         reason=command.reason,
         number=command.number,
         order_number=state.number,
+        reference=command.reference,
+        source=command.source,
     )
-    return Decision([fact], [Claim(RETURN_NUMBER_SCOPE, command.number, ORDERS.stream(state.id))])
+    holder = ORDERS.stream(state.id)
+    claims = [Claim(RETURN_NUMBER_SCOPE, command.number, holder)]
+    if command.reference:
+        claims.append(Claim(RETURN_REFERENCE_SCOPE, f"{command.source or ''}\n{command.reference}", holder))
+    return Decision([fact], claims)
 
 
 def credit_return(
@@ -181,15 +201,15 @@ def credit_return(
     """
     buyer: Buyer = context.gathered
     rights.check_role(context.actor, Role.FINANCE, buyer.file)
-    returned = order.returns.get(command.returned)
-    if returned is None:
+    come_back = order.returns.get(command.returned)
+    if come_back is None:
         raise NotFound("该订单没有这次退货。", "This order has no such return.", clause=CLAUSE)
-    if returned.credited_fen or not returned.value_fen:
+    if come_back.credited_fen or not come_back.value_fen:
         raise Refused(
             "该退货已经确认,或其金额为零。", "This return has been accepted already, or is worth nothing.",
             clause=CLAUSE, code="return-credited",
         )  # fmt: skip
-    credited = ReturnCredited(returned=returned.id, amount_fen=returned.value_fen, credited_by=context.actor.id)
+    credited = ReturnCredited(returned=come_back.id, amount_fen=come_back.value_fen, credited_by=context.actor.id)
     after = ORDERS.evolve(order, credited)
     why = "退货确认 / return accepted"
     back, drawn = freed(after, excess(after), receipts, why)

@@ -65,9 +65,14 @@ class ReturnShown(BaseModel):
     """Goods that came back."""
 
     returned: str
+    number: str
     shipment: str
+    returned_on: date
     value_fen: int
+    lines: list[OrderLine]
     accepted: bool
+    reference: str | None
+    source: str | None
 
 
 class ProposalShown(BaseModel):
@@ -144,7 +149,15 @@ class OrderShown(BaseModel):
             shipments=_shipments(order),
             returns=[
                 ReturnShown(
-                    returned=one.id, shipment=one.shipment, value_fen=one.value_fen, accepted=one.credited_fen > 0
+                    returned=one.id,
+                    number=one.number,
+                    shipment=one.shipment,
+                    returned_on=one.returned_on,
+                    value_fen=one.value_fen,
+                    lines=list(one.lines),
+                    accepted=one.credited_fen > 0,
+                    reference=one.reference,
+                    source=one.source,
                 )
                 for one in order.returns.values()
             ],

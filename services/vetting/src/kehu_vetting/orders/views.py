@@ -67,7 +67,7 @@ async def _signed(connection: Connection, recorded: RecordedFact[OrderSigned]) -
     await connection.execute(
         _SIGNED,
         fact.order,
-        serial_of(fact.number),
+        serial_of("order_numbers", fact.number, fact.order),
         fact.number,
         fact.reference,
         fact.source,
@@ -124,7 +124,7 @@ async def _shipped(connection: Connection, recorded: RecordedFact[GoodsShipped])
     await connection.execute(
         _SHIPMENT,
         fact.shipment,
-        serial_of(fact.number or ""),
+        serial_of("shipment_numbers", fact.number, fact.shipment),
         fact.number or "",
         fact.reference,
         fact.source,

@@ -60,6 +60,8 @@ class TakeBack:
     day: date
     reason: str
     bank_reference: str | None = None
+    source: str | None = None
+    reference: str | None = None
 
 
 def allocate(command: Allocate, receipt: Receipt, order: Order, context: Context) -> tuple[Decision, Decision]:
@@ -145,7 +147,17 @@ def deallocate(command: Deallocate, receipt: Receipt, order: Order, context: Con
 
 
 def take_back(command: TakeBack, receipt: Receipt, orders: Sequence[Order], context: Context) -> list[Decision]:
-    """Record that money has gone back: first what is put to nothing, then from the orders that got it last.
+    """Record that money has gone back; finance does.
+
+    Args, returns and raises as `taken_back`; Forbidden: not finance.
+
+    """
+    check_role(context.actor, Role.FINANCE, None)
+    return taken_back(command, receipt, orders, context)
+
+
+def taken_back(command: TakeBack, receipt: Receipt, orders: Sequence[Order], context: Context) -> list[Decision]:
+    """Money has gone back: first what is put to nothing, then from the orders that got it last; whoever says so.
 
     It is a fact, so it is not refused for what follows: released batches are blocked, and where goods that the
     customer has are unpaid, a credit incident is opened.
@@ -160,13 +172,11 @@ def take_back(command: TakeBack, receipt: Receipt, orders: Sequence[Order], cont
         What happens to the receipt, then to each order.
 
     Raises:
-        Forbidden: not finance.
         NotConfirmed, Refused, Invalid: not so much is left of it, or the bank's reference has been used.
         MoneyMoved: it is put to other orders meanwhile.
 
     """
     departments: Mapping[str, str] = context.gathered
-    check_role(context.actor, Role.FINANCE, None)
     _check_amount(command.amount_fen)
     check_confirmed(receipt)
     _check_back(command, receipt, context.today)
@@ -207,6 +217,8 @@ def _gone(command: TakeBack, receipt: Receipt) -> Fact:
         reason=command.reason,
         bank_reference=command.bank_reference,
         number=receipt.number,
+        source=command.source,
+        reference=command.reference,
     )
 
 
@@ -237,7 +249,7 @@ def _check_back(command: TakeBack, receipt: Receipt, today: date) -> None:
             "退款须有银行流水号。", "A refund has a bank reference of its own.", clause=CLAUSE, code="reference-missing"
         )
     # The claim keeps it from other receipts; of this one it is known here.
-    if command.bank_reference in {receipt.bank_reference, *receipt.back_references}:
+    if command.bank_reference in {receipt.bank_reference, *receipt.gone_back}:
         raise Refused(
             "该银行流水号已登记过,一个流水号只计一次。",
             "This bank reference has been recorded: it counts once.",

@@ -58,6 +58,15 @@ class ReceiptDrawn(Fact, clause="R3.2.1"):
 
 
 @dataclass(frozen=True, slots=True)
+class GoneBack:
+    """Money that the bank has taken back, or (`refund`) that we have paid back."""
+
+    refund: bool
+    amount_fen: int
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """One receipt and where its money is. `drawn` has the orders in the order in which they first got money."""
 
@@ -74,8 +83,8 @@ class Receipt:
     reversed_fen: int = 0
     refunded_fen: int = 0
     drawn: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    #: The bank's numbers of what was taken or paid back.
-    back_references: frozenset[str] = frozenset()
+    #: What was taken or paid back, by the bank's number of it.
+    gone_back: Mapping[str, GoneBack] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def confirmed(self) -> bool:
@@ -118,13 +127,21 @@ def evolve(state: Receipt, fact: Fact) -> Receipt:  # noqa: PLR0911 - one case p
             drawn = {**state.drawn, fact.order: state.drawn.get(fact.order, 0) + fact.amount_fen}
             return replace(state, drawn=MappingProxyType({order: fen for order, fen in drawn.items() if fen}))
         case ReceiptReversed():
-            back = state.back_references | ({fact.bank_reference} if fact.bank_reference else set())
-            return replace(state, reversed_fen=state.reversed_fen + fact.amount_fen, back_references=back)
+            back = _gone_back(
+                state, fact.bank_reference, GoneBack(refund=False, amount_fen=fact.amount_fen, day=fact.reversed_on)
+            )
+            return replace(state, reversed_fen=state.reversed_fen + fact.amount_fen, gone_back=back)
         case ReceiptRefunded():
-            back = state.back_references | {fact.bank_reference}
-            return replace(state, refunded_fen=state.refunded_fen + fact.amount_fen, back_references=back)
+            back = _gone_back(
+                state, fact.bank_reference, GoneBack(refund=True, amount_fen=fact.amount_fen, day=fact.refunded_on)
+            )
+            return replace(state, refunded_fen=state.refunded_fen + fact.amount_fen, gone_back=back)
         case _:
             return state
+
+
+def _gone_back(state: Receipt, reference: str | None, gone: GoneBack) -> Mapping[str, GoneBack]:
+    return MappingProxyType({**state.gone_back, reference: gone}) if reference else state.gone_back
 
 
 def _told(state: Receipt, fact: ReceiptEntered | ReceiptConfirmed) -> Receipt:

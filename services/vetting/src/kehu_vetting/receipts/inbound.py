@@ -1,28 +1,41 @@
-"""Receipts that a bank's interface tells of, under the bank's reference; the rules are those of its statement."""
+"""Receipts and reversals that a bank's interface tells of, under its references; by the rules of its statement."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
 
-from kehu.contracts.trade import ReceiptConfirmed
-from kehu.deciding import Context, Decision
-from kehu.errors import Refused
+from pydantic import Field
+
+from kehu.contracts.trade import ReceiptConfirmed, ReceiptReversed
+from kehu.deciding import Category, Context, Decision
+from kehu.errors import NotFound, Refused
 from kehu.event_store import Connection
 from kehu.facts import RecordedFact
 from kehu.money import Fen
 from kehu.service import Inbound
 from kehu.text import Line
-from kehu_vetting.bodies import Code, Day
+from kehu_vetting.bodies import Code, Day, Text
 from kehu_vetting.inbound import Message, read_message, sender_of
+from kehu_vetting.orders.facts import ORDERS, Order
 from kehu_vetting.orders.numbers import next_number
+from kehu_vetting.receipts.allocation import TakeBack, taken_back
 from kehu_vetting.receipts.bodies import BankReference
 from kehu_vetting.receipts.decisions import BANK_REFERENCE_SCOPE, Money, take_from_bank
-from kehu_vetting.receipts.facts import RECEIPTS, Receipt, receipt_of
+from kehu_vetting.receipts.facts import RECEIPTS, GoneBack, Receipt, receipt_of
+from kehu_vetting.receipts.statement import bank_reference
 from kehu_vetting.settings import VettingSettings
 
 # Uses the primary key, settlement_units_number and settlement_units_identity.
 _UNIT = """
 SELECT unit, identity FROM settlement_units WHERE unit = $1 OR number = $1 OR identity = $1 ORDER BY unit LIMIT 1
+"""
+# Uses the primary key and receipts_number.
+_RECEIPT = "SELECT receipt FROM receipts WHERE receipt = $1 OR number = $1 LIMIT 1"
+# Uses trade_ledger_receipt.
+_DEPARTMENTS = """
+SELECT DISTINCT l.order_id, c.department FROM trade_ledger l JOIN customer_files c USING (customer)
+WHERE l.receipt = $1 AND l.order_id IS NOT NULL AND c.department IS NOT NULL
 """
 _HOLDER = "SELECT holder FROM event_store.read_claim($1, $2)"
 
@@ -58,6 +71,23 @@ async def resolve_receipt(
     return recorded._replace(fact=recorded.fact.model_copy(update=changes))
 
 
+async def _check_reference(connection: Connection, reference: str, receipt: str) -> None:
+    """The bank's number is no other receipt's, refund's or reversal's.
+
+    Raises:
+        Refused: it is.
+
+    """
+    holder = await connection.fetchval(_HOLDER, BANK_REFERENCE_SCOPE, reference)
+    if holder not in (None, RECEIPTS.stream(receipt)):
+        raise Refused(
+            "该银行流水号已登记为另一笔收款、退款或冲正,一个流水号只计一次。",
+            "This bank reference is recorded as another receipt, refund or reversal: it counts once.",
+            clause="R3.2.1",
+            code="bank-reference-taken",
+        )
+
+
 async def draw_number(connection: Connection, recorded: RecordedFact[ReceiptConfirmed]) -> str:
     """A number for the receipt.
 
@@ -66,14 +96,7 @@ async def draw_number(connection: Connection, recorded: RecordedFact[ReceiptConf
 
     """
     fact = recorded.fact
-    holder = await connection.fetchval(_HOLDER, BANK_REFERENCE_SCOPE, fact.bank_reference)
-    if holder not in (None, RECEIPTS.stream(fact.receipt)):
-        raise Refused(
-            "该银行流水号已登记为退款或冲正,一个流水号只计一次。",
-            "This bank reference is recorded as a refund or reversal: it counts once.",
-            clause="R3.2.1",
-            code="bank-reference-taken",
-        )
+    await _check_reference(connection, fact.bank_reference, fact.receipt)
     return await next_number(connection, "receipt_numbers")
 
 
@@ -100,19 +123,113 @@ def accept_receipt(recorded: RecordedFact[ReceiptConfirmed], state: Receipt, con
     return take_from_bank(told, state, context)
 
 
-def _receipt(recorded: RecordedFact[ReceiptConfirmed]) -> tuple[str]:
+class ReversalMessage(Message):
+    """What a bank says of money that it has taken back; `receipt` by its bank reference, or by 收款单号."""
+
+    receipt: Line
+    amount_fen: Annotated[Fen, Field(gt=0)]
+    reversed_on: Day
+    reason: Text
+    bank_reference: BankReference | None = None
+    reference: Line | None = None
+
+
+async def resolve_reversal(
+    connection: Connection, recorded: RecordedFact[ReceiptReversed]
+) -> RecordedFact[ReceiptReversed]:
+    """The message with Kehu's id of the receipt, and the bank's number of the reversal as it counts."""
+    told = read_message(ReversalMessage, recorded.fact)
+    source, message = sender_of(recorded)
+    receipt = await connection.fetchval(_RECEIPT, told.receipt) or receipt_of(bank_reference(told.receipt))
+    changes: dict[str, Any] = {
+        "receipt": receipt,
+        "reason": told.reason,
+        "bank_reference": told.bank_reference or bank_reference(message),
+        "source": source,
+        "reference": told.reference or message,
+    }
+    return recorded._replace(fact=recorded.fact.model_copy(update=changes))
+
+
+async def departments_of(connection: Connection, recorded: RecordedFact[ReceiptReversed]) -> dict[str, str]:
+    """The departments of the orders to which the receipt was put, for whoever is told.
+
+    Raises:
+        Refused: the bank's reference is something else's.
+
+    """
+    fact = recorded.fact
+    await _check_reference(connection, fact.bank_reference or "", fact.receipt)
+    return {row["order_id"]: row["department"] for row in await connection.fetch(_DEPARTMENTS, fact.receipt)}
+
+
+def paid_orders(recorded: RecordedFact[ReceiptReversed], receipt: Receipt) -> list[tuple[Category[Any], str]]:
+    """The orders to which the receipt is put: money may be missing for their goods."""
+    del recorded
+    return [(ORDERS, order) for order in receipt.drawn]
+
+
+def accept_reversal(
+    recorded: RecordedFact[ReceiptReversed], states: tuple[Any, ...], context: Context
+) -> list[Decision]:
+    """Take a reversal that the bank tells of, with what follows for the orders; the same again is known.
+
+    Raises:
+        NotFound: there is no such receipt.
+        KehuError: as `taken_back`.
+
+    """
+    fact = recorded.fact
+    receipt: Receipt = states[0]
+    orders: tuple[Order, ...] = states[1:]
+    if not receipt.id:
+        raise NotFound(
+            "没有这笔收款。请用其银行流水号或收款单号。",
+            "There is no such receipt: name it by its bank reference, or by Kehu's number.",
+            clause="R3.2.1",
+            code="receipt-unknown",
+        )
+    told = GoneBack(refund=False, amount_fen=fact.amount_fen, day=fact.reversed_on)
+    if receipt.gone_back.get(fact.bank_reference or "") == told:
+        return [Decision() for _ in states]
+    command = TakeBack(
+        refund=False,
+        amount_fen=fact.amount_fen,
+        day=fact.reversed_on,
+        reason=fact.reason,
+        bank_reference=fact.bank_reference,
+        source=fact.source,
+        reference=fact.reference,
+    )
+    departments = {order.id: context.gathered.get(order.id, order.department) for order in orders}
+    return taken_back(command, receipt, orders, replace(context, gathered=departments))
+
+
+def _receipt(recorded: RecordedFact[Any]) -> tuple[str]:
     return (recorded.fact.receipt,)
 
 
+_SETTINGS = VettingSettings()
 INBOUND = (
     Inbound(
         name="bank-receipts",
         type=ReceiptConfirmed,
-        sources=VettingSettings().bank_sources,
+        sources=_SETTINGS.bank_sources,
         category=RECEIPTS,
         stream_ids=_receipt,
         decide=accept_receipt,
         gather=draw_number,
         resolve=resolve_receipt,
+    ),
+    Inbound(
+        name="bank-reversals",
+        type=ReceiptReversed,
+        sources=_SETTINGS.bank_sources,
+        category=RECEIPTS,
+        stream_ids=_receipt,
+        decide=accept_reversal,
+        gather=departments_of,
+        resolve=resolve_reversal,
+        others=paid_orders,
     ),
 )

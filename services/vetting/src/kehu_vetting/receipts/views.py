@@ -29,7 +29,7 @@ async def _told(connection: Connection, fact: Any, status: ReceiptStatus, entere
     await connection.execute(
         _TOLD,
         fact.receipt,
-        serial_of(fact.number),
+        serial_of("receipt_numbers", fact.number, fact.receipt),
         fact.number,
         status,
         fact.unit,
