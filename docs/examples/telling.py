@@ -74,7 +74,7 @@ async def answer(reader: AIOKafkaConsumer, message: Message) -> tuple[str, dict[
     """Wait for the fact that this message became, or for the one that refuses it."""
     async for record in reader:
         kind = dict(record.headers)["ce_type"].decode()
-        data = json.loads(record.value)
+        data = json.loads(record.value or b"{}")
         sent = (data.get("source", message.source), data.get("reference")) == (message.source, message.id)
         if kind == message.type and sent:
             return kind, data

@@ -38,7 +38,20 @@ from kehu.receiving import DatabaseAway, FactEffects, Receiver
 from kehu.recording import Origin, Unrecorded
 from kehu.relay import Relay
 from kehu.settings import OWNER_ROLE, SUPERUSER_ROLE, Settings
-from kehu.testing.pair import BOX, COUNTER, MAKER, PAIR, PARTNER, THING, Member, ThingMade, ThingPainted, member
+from kehu.testing.pair import (
+    BOX,
+    COUNTER,
+    MAKER,
+    PAIR,
+    PARTNER,
+    THING,
+    BoxCounted,
+    BoxReported,
+    Member,
+    ThingMade,
+    ThingPainted,
+    member,
+)
 from kehu.testing.platform import Platform, Postgres
 from kehu.topics import ensure_topics, owned_topics
 
@@ -60,7 +73,8 @@ class Pair:
         self.offset = 0
 
     def receiver(self, topic: str = MAKER.topic) -> Receiver:
-        return self.consumers._consumers[topic].receiver
+        consumers: Any = self.consumers
+        return consumers._consumers[topic].receiver
 
     async def made(self) -> list[StoredFact]:
         return await self.maker.store.read_log(START, 10_000, only_published=True)
@@ -92,7 +106,7 @@ class Pair:
         return [recorded.fact for recorded in await self.counter.codec.decode(rows)]
 
     async def totals(self, box: str = "box") -> list[int]:
-        return [fact.total for fact in await self.box(box) if hasattr(fact, "total")]
+        return [fact.total for fact in await self.box(box) if isinstance(fact, BoxCounted | BoxReported)]
 
     async def parked(self) -> list[tuple[str, int | None, bool]]:
         letters = await self.consumers.dead_letters.list()
@@ -217,7 +231,8 @@ async def test_two_consumers_of_one_group_after_a_rebalance_have_one_effect(pair
     for thing in range(20):
         await pair.maker.make(f"t{thing}", [1, 2])
     facts = await pair.made()
-    other = pair.counter.consumers()._consumers[MAKER.topic].receiver
+    consumers: Any = pair.counter.consumers()
+    other: Receiver = consumers._consumers[MAKER.topic].receiver
     await asyncio.gather(
         pair.receive(facts), other.receive(pair.records(facts)), pair.receive(facts), other.receive(pair.records(facts))
     )
@@ -391,8 +406,8 @@ async def test_giving_a_message_up_takes_a_reason_is_a_fact_and_lets_the_stream_
     assert await pair.things() == {"bad": [1, 3]}
     own = await pair.counter.codec.decode(await pair.counter.store.read_log(START, 100))
     (discarded,) = [recorded for recorded in own if isinstance(recorded.fact, DeadLetterDiscarded)]
-    assert discarded.fact.reason == "made by mistake"
-    assert discarded.fact.message == str(facts[1].id)
+    assert isinstance(discarded.fact, DeadLetterDiscarded)
+    assert (discarded.fact.reason, discarded.fact.message) == ("made by mistake", str(facts[1].id))
     assert discarded.actor == "u-9"
 
 
@@ -484,7 +499,7 @@ async def test_without_the_inbox_a_message_delivered_again_counts_twice_in_the_v
 
 
 def pair_report(total: int) -> Fact:
-    return BOX.facts[1](box="box", total=total)
+    return BoxReported(box="box", total=total)
 
 
 def report(message_id: str = "r-1", *, key: bytes | None = None, **changes: Any) -> tuple[Any, Any, Any]:
@@ -598,7 +613,7 @@ async def test_what_a_decision_leans_on_has_not_moved_when_it_counts(
         if not filled:
             filled.append("d")
             origin = Origin("u-1", datetime.now(UTC), new_id())
-            fact = BOX.facts[1](box="d", total=7)
+            fact = BoxReported(box="d", total=7)
             rows = await pair.counter.codec.encode([Unrecorded(fact, BOX.stream("d"), new_id(), origin)])
             await pair.counter.store.append(Append(BOX.stream("d"), None, "d", rows))
 

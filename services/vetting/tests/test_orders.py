@@ -172,17 +172,21 @@ def test_a_batch_of_which_a_part_has_left_is_blocked_and_released_for_its_rest()
 
 
 def test_goods_that_have_left_stay_paid_but_for_the_bank() -> None:
+    """Bad credit counts from the day on which money went back (R5.2); what goes back later is another incident."""
     books, receipt = paid(100)
     books.ship("o", 1, "s")
+    books.now += timedelta(days=5)
     with pytest.raises(Refused) as refused:
         books.deallocate(receipt, "o", 1)
     assert refused.value.problem_code == "shipped-goods-unpaid"
-    books.take_back(receipt, 30)
-    (shortfall,) = [fact for fact in books.recorded[ORDERS.stream("o")] if isinstance(fact, ShortfallArisen)]
-    assert shortfall.shortfall_fen == 30
-    books.take_back(receipt, 30, refund=True)
+    books.take_back(receipt, 30, day=TODAY + timedelta(days=1))
+    books.take_back(receipt, 20, refund=True, day=TODAY + timedelta(days=2))
     found = [fact for fact in books.recorded[ORDERS.stream("o")] if isinstance(fact, ShortfallArisen)]
-    assert found == [shortfall]
+    assert [(fact.shortfall_fen, (fact.occurred_on - TODAY).days) for fact in found] == [(30, 1), (20, 2)]
+    assert books.order("o").shortfall_fen == 50
+    again = books.receive("c", 50)
+    books.allocate(again, "o", 50)
+    assert books.order("o").shortfall_fen == 0
 
 
 def test_money_that_is_put_to_nothing_goes_back_first() -> None:

@@ -265,7 +265,20 @@ def test_a_step_unanswered_for_three_days_is_told_to_the_superior_and_never_appr
     assert case.state.step is Step.FINANCE
     case.passed(*ORDER[1:5])
     assert fired() == []
-    assert case.state.answer_due_on is None
+
+
+def test_an_agreement_that_nobody_signs_for_three_days_is_told_to_the_superior() -> None:
+    case = Case().approved()
+    assert case.state.answer_due_on == TODAY + timedelta(days=3)
+
+    def fired() -> list[Any]:
+        return list(UNANSWERED.fire("q-1", case.now, case.state, case.context(person("system"))).facts)
+
+    case.now += timedelta(days=4)
+    (told,) = fired()
+    assert (told.step, told.superior) == ("qualification:agreement", "general_manager")
+    case.do(signing.sign_agreement, SALES, agreement(signed_on=TODAY, valid_from=TODAY))
+    assert fired() == []
 
 
 def test_finances_new_facts_are_waited_for_anew() -> None:

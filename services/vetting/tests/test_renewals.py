@@ -28,6 +28,7 @@ from kehu_vetting.qualifications.form import Document
 from kehu_vetting.qualifications.required_documents import POLICY_NAME, REQUIRED_DOCUMENTS
 from kehu_vetting.renewals import decisions
 from kehu_vetting.renewals.decisions import Gathered, PassRenewal, ReturnRenewal, SubmitRenewal
+from kehu_vetting.renewals.escalating import UNANSWERED
 from kehu_vetting.renewals.facts import RENEWALS, Renewal, RenewalStatus
 from kehu_vetting.settlement_units import ending as unit_ending
 from kehu_vetting.settlement_units.facts import UnitPaperEnding
@@ -41,6 +42,7 @@ from kehu_vetting.testing import (
     MANAGER,
     OFFICE,
     OTHER,
+    POLICIES,
     SALES,
     THIRD,
     TODAY,
@@ -85,7 +87,7 @@ class Renewing:
         )
         gathered = Gathered(self.file, self.trade.standing, self.trade.unit, known)
         now = self.trade.case.now + timedelta(days=(self.today - TODAY).days)
-        return Context(actor, now, {POLICY_NAME: POLICY}, gathered)
+        return Context(actor, now, POLICIES, gathered)
 
     def submit(self, *papers: Document, actor: Actor = SALES, files: frozenset[str] | None = None, **more: Any) -> None:
         command = SubmitRenewal("r-1", CUSTOMER, papers, **more)
@@ -106,6 +108,27 @@ def refusal(kind: type[KehuError], code: str, call: Callable[..., Any], *argumen
     assert caught.value.problem_code == code
     assert caught.value.clause
     return caught.value
+
+
+def test_a_renewal_unanswered_for_three_days_is_told_to_the_superior_and_never_passes() -> None:
+    at = Renewing()
+    at.submit(LICENCE)
+
+    def fired() -> list[Any]:
+        return list(UNANSWERED.fire("r-1", at.trade.case.now, at.state, at.context(person("system"))).facts)
+
+    at.today = TODAY + 3 * DAY
+    assert fired() == []
+    at.today += DAY
+    (told,) = fired()
+    assert (told.step, told.waiting_for, told.superior) == ("renewal:vetting", ("vetter",), "dept_manager")
+    assert at.state.step is Step.VETTING
+    at.passed(Step.VETTING, VETTER)
+    assert (fired(), at.state.answer_due_on) == ([], TODAY + 7 * DAY)
+    at.today += 4 * DAY
+    assert [told.step for told in fired()] == ["renewal:finance"]
+    at.passed(Step.FINANCE, FINANCE)
+    assert fired() == []
 
 
 def test_vetting_and_finance_pass_and_only_then_the_paper_is_in_force() -> None:

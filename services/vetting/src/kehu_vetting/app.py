@@ -49,6 +49,7 @@ from kehu_vetting.receipts import inbound as receipts_inbound
 from kehu_vetting.receipts.facts import RECEIPTS
 from kehu_vetting.receipts.views import RECEIPTS_VIEW
 from kehu_vetting.renewals import api as renewals_api
+from kehu_vetting.renewals.escalating import UNANSWERED as UNANSWERED_RENEWALS
 from kehu_vetting.renewals.facts import RENEWALS
 from kehu_vetting.renewals.views import RENEWALS_VIEW
 from kehu_vetting.settlement_units import api as settlement_units_api
@@ -152,7 +153,13 @@ service = Service(
             router=receipts_api.router,
         ),
         Feature("standing-lists", router=standing_listing.router),
-        Feature("renewals", categories=[RENEWALS], views=[RENEWALS_VIEW], router=renewals_api.router),
+        Feature(
+            "renewals",
+            categories=[RENEWALS],
+            views=[RENEWALS_VIEW],
+            schedules=[UNANSWERED_RENEWALS],
+            router=renewals_api.router,
+        ),
     ],
 )
 # Last: any fact of the features above may name a file.

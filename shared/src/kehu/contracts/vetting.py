@@ -142,6 +142,9 @@ class RenewalSubmitted(PublishedFact, clause="R3.1.2"):
     documents: tuple[str, ...]
     unit: str | None = None
     submitted_by: str
+    #: Since when somebody's signature is waited for, and the last day before the superior is told (People).
+    asked_on: date | None = None
+    answer_due_on: date | None = None
 
 
 class RenewalStepPassed(PublishedFact, clause="R3.1.2"):
@@ -154,6 +157,9 @@ class RenewalStepPassed(PublishedFact, clause="R3.1.2"):
     next_step: Step | None
     signed_by: str
     on_behalf_of: str | None = None
+    #: Since when somebody's signature is waited for, and the last day before the superior is told (People).
+    asked_on: date | None = None
+    answer_due_on: date | None = None
 
 
 class RenewalReturned(PublishedFact, clause="R3.1.2"):

@@ -43,7 +43,7 @@ class ReturnCredited(Fact, clause="R3.2.1"):
 
 
 class ShortfallArisen(Fact, clause="R3.2.1"):
-    """Shipped goods are no longer paid for: money was taken back after they had left."""
+    """Shipped goods are no longer paid for: money was taken back after they had left, on that day, so much of it."""
 
     order: str
     number: str

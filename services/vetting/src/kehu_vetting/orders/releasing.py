@@ -14,14 +14,21 @@ from kehu.facts import Fact
 from kehu_vetting.orders.facts import ORDERS, Batch, Order, ShortfallArisen
 
 
-def with_consequences(before: Order, happened: Sequence[Fact], *, department: str, today: date, why: str) -> list[Fact]:
+def with_consequences(
+    before: Order,
+    happened: Sequence[Fact],
+    *,
+    department: str,
+    today: date,
+    why: str,
+) -> list[Fact]:
     """What happened and what follows from it, in the order in which it is recorded.
 
     Args:
         before: the order until then.
         happened: facts about its goods, its money or its terms.
         department: of the customer, for whoever is told.
-        today: when it happened.
+        today: when it happened; bad credit counts from that day (R5.2).
         why: the reason that a batch is blocked for, if one is.
 
     """
@@ -47,14 +54,12 @@ def with_consequences(before: Order, happened: Sequence[Fact], *, department: st
                 department=department,
             )
         )
-    if state.shortfall_fen and not before.shortfall_fen:
+    # What goes back later is another incident, for what it adds: the first one may be settled by then.
+    more = state.shortfall_fen - before.shortfall_fen
+    if more > 0:
         follows(
             ShortfallArisen(
-                order=state.id,
-                number=state.number,
-                customer=state.customer,
-                shortfall_fen=state.shortfall_fen,
-                occurred_on=today,
+                order=state.id, number=state.number, customer=state.customer, shortfall_fen=more, occurred_on=today
             )
         )
     return facts

@@ -1,4 +1,7 @@
-"""A step that nobody answers is told to the superior after three days (People, policy data); silence never approves."""
+"""A step that nobody answers is told to the superior after three days (People, policy data); silence never approves.
+
+So is an agreement that nobody signs: only then is the customer active (R3.1.3).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from typing import Any
 
 from kehu.contracts.staff import Role
 from kehu.contracts.vetting import (
+    AgreementSigned,
     QualificationRejected,
+    QualificationRenewed,
     QualificationReturned,
     QualificationStepPassed,
     QualificationSubmitted,
@@ -20,7 +25,7 @@ from kehu_vetting.qualifications.facts import QUALIFICATIONS, Qualification, Sta
 
 
 def _waiting(key: str, state: Qualification) -> Wait | None:
-    if state.status is not Status.IN_REVIEW or state.step is None or state.asked_on is None:
+    if state.status not in (Status.IN_REVIEW, Status.APPROVED) or state.step is None or state.asked_on is None:
         return None
     return Wait(
         thing=key,
@@ -51,6 +56,8 @@ UNANSWERED = escalation(
         SignoffsVoided: _asked,
         QualificationRejected: _answered,
         QualificationWithdrawn: _answered,
+        AgreementSigned: _answered,
+        QualificationRenewed: _answered,
     },
     stream_id=lambda key: key,
     waiting=_waiting,

@@ -110,9 +110,8 @@ def pass_step(command: PassStep, state: Qualification, context: Context) -> Deci
         bundle=bundle.number,
         digest=bundle.digest,
         in_absence=command.in_absence,
-        # The agreement is not a step that a superior could sign.
-        asked_on=context.today if next_step is not Step.AGREEMENT else None,
-        answer_due_on=answer_due_on(context) if next_step is not Step.AGREEMENT else None,
+        asked_on=context.today,
+        answer_due_on=answer_due_on(context),
     )
     facts: list[Fact] = [*_findings(command.step, command.findings, state, by), passed]
     if command.step is Step.GENERAL_MANAGER:

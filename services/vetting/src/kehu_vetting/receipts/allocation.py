@@ -194,7 +194,7 @@ def taken_back(command: TakeBack, receipt: Receipt, orders: Sequence[Order], con
         at_receipt.append(drawn(order, receipt, -fen))
         back = allocated(order, receipt, -fen, None, why)
         decisions.append(
-            Decision(with_consequences(order, [back], department=departments[order.id], today=context.today, why=why))
+            Decision(with_consequences(order, [back], department=departments[order.id], today=command.day, why=why))
         )
     at_receipt.append(_gone(command, receipt))
     claims = _claim(command, receipt)

@@ -19,6 +19,7 @@ from kehu.contracts.vetting import (
 )
 from kehu.deciding import Actor, Context, Decision
 from kehu.errors import Forbidden, Invalid, NotFound, Refused
+from kehu.escalating import answer_due_on
 from kehu.standing_in import Signature, first_free, signatures
 from kehu_vetting.customer_files.facts import CustomerFile
 from kehu_vetting.qualifications.chain import NAMES, ROLES, SeparationOfDuties, refuse_departing
@@ -117,6 +118,8 @@ def submit_renewal(command: SubmitRenewal, state: Renewal, context: Context) -> 
         documents=(*kinds, *([THREE_PARTY_AGREEMENT] if command.agreement else [])),
         unit=command.unit,
         submitted_by=context.actor.id,
+        asked_on=context.today,
+        answer_due_on=answer_due_on(context),
     )
     return Decision([filled, submitted])
 
@@ -148,6 +151,8 @@ def pass_renewal(command: PassRenewal, states: Sequence[Any], context: Context) 
         next_step=following[0] if following else None,
         signed_by=by.signed_by,
         on_behalf_of=by.on_behalf_of,
+        asked_on=context.today if following else None,
+        answer_due_on=answer_due_on(context) if following else None,
     )
     if following:
         return [Decision([passed]), Decision(), Decision()]

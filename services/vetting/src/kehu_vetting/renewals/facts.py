@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
 
+from kehu.contracts.staff import StepEscalated
 from kehu.contracts.vetting import (
     RenewalReturned,
     RenewalStepPassed,
@@ -56,6 +58,8 @@ class Renewal:
     agreement: Document | None = None
     submitted_by: str = ""
     people: frozenset[str] = frozenset()
+    asked_on: date | None = None
+    answer_due_on: date | None = None
 
 
 def evolve(state: Renewal, fact: Fact) -> Renewal:
@@ -73,12 +77,25 @@ def evolve(state: Renewal, fact: Fact) -> Renewal:
         case RenewalSubmitted():
             people = state.people | {fact.submitted_by}
             return replace(
-                state, department=fact.department, step=STEPS[0], submitted_by=fact.submitted_by, people=people
+                state,
+                department=fact.department,
+                step=STEPS[0],
+                submitted_by=fact.submitted_by,
+                people=people,
+                asked_on=fact.asked_on,
+                answer_due_on=fact.answer_due_on,
             )
         case RenewalStepPassed():
             people = state.people | {fact.signed_by, fact.on_behalf_of or fact.signed_by}
             status = RenewalStatus.IN_REVIEW if fact.next_step else RenewalStatus.PASSED
-            return replace(state, status=status, step=fact.next_step, people=people)
+            return replace(
+                state,
+                status=status,
+                step=fact.next_step,
+                people=people,
+                asked_on=fact.asked_on,
+                answer_due_on=fact.answer_due_on,
+            )
         case RenewalReturned():
             return replace(state, status=RenewalStatus.RETURNED, step=None)
         case RenewalWithdrawn():
@@ -89,7 +106,7 @@ def evolve(state: Renewal, fact: Fact) -> Renewal:
 
 RENEWALS = Category(
     name="renewal",
-    facts=(RenewalFilled, RenewalSubmitted, RenewalStepPassed, RenewalReturned, RenewalWithdrawn),
+    facts=(RenewalFilled, RenewalSubmitted, RenewalStepPassed, RenewalReturned, RenewalWithdrawn, StepEscalated),
     initial=Renewal(),
     evolve=evolve,
 )
