@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -61,6 +62,7 @@ from kehu.contracts.vetting import (
 from kehu.deciding import Actor, Category, Context, Decision
 from kehu.facts import Fact
 from kehu.identity import issue_token
+from kehu.ids import new_id
 from kehu.loops import Loop
 from kehu.parts import Running, connect
 from kehu.rebuilding import rebuild
@@ -72,7 +74,12 @@ from kehu.spreadsheets import read_rows
 from kehu.testing.platform import Platform
 from kehu_notifier.app import build
 from kehu_notifier.messages.exporting import LEDGER_EXPORTS, LedgerExported
+from kehu_notifier.notices.catching_up import find_left
+from kehu_notifier.notices.company import look_up
+from kehu_notifier.notices.decisions import recipients
+from kehu_notifier.notices.facts import Audience
 from kehu_notifier.settings import NotifierSettings
+from kehu_notifier.templates.template import TemplateName
 
 PATIENCE = 60
 CANCELLED = DepartureCancelled(
@@ -625,6 +632,121 @@ async def test_everybody_else_reads_messages_as_cloudevents(world: World) -> Non
     requested = json.loads(records[0].value)
     assert (requested["recipient"], requested["template"]) == ("zhao", "dossier-to-review")
     assert (requested["channel"], requested["template_version"]) == ("sandbox", 0)
+
+
+PERSONS = ("a", "b", "c", "d")
+AUDIENCES = ("persons", "owner", "payer_owners", "main_contact", "role")
+ROLES = (Role.DEPT_MANAGER, Role.FINANCE)
+TABLES = ("notices", "staff", "staff_grants", "staff_delegations", "customers", "customer_contacts", "payer_links")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A need as the view has it, drawn at random."""
+
+    template: TemplateName
+    audience: Audience
+    told: tuple[str, ...]
+    waiting: bool
+
+
+def draw(chance: random.Random) -> Row:
+    def some() -> tuple[str, ...]:
+        return tuple(person for person in PERSONS if chance.random() < 0.3)
+
+    kind: Any = chance.choice(AUDIENCES)
+    told = some() if kind != "main_contact" else chance.choice([(), ("p-1",)])
+    audience = Audience(
+        kind=kind,
+        persons=some() if kind == "persons" else (),
+        role=chance.choice(ROLES) if kind == "role" else None,
+        stand_in=Role.GENERAL_MANAGER if kind == "role" and not told and chance.random() < 0.3 else None,
+        step=chance.choice([None, "dossier:review"]) if kind == "role" else None,
+        department=chance.choice([None, "east", "west"]),
+        unit="u-9" if kind == "payer_owners" else None,
+        barred=some(),
+    )
+    template = chance.choice([TemplateName.TURN_TO_SIGN, TemplateName.VISIT_RECORD_OVERDUE])
+    return Row(template, audience, told, chance.random() < 0.5)
+
+
+async def people(connection: Any, chance: random.Random, today: date) -> None:
+    """A small company at random: who is leaving, who has which role, who stands in for whom, whose a customer is."""
+    for table in TABLES:
+        await connection.execute(f"DELETE FROM {table}")
+    for person in PERSONS:
+        leaves = today if chance.random() < 0.4 else None
+        await connection.execute(
+            "INSERT INTO staff (person, number, name_personal, last_day) VALUES ($1, $1, $1, $2)", person, leaves
+        )
+        for role, department in (
+            ("dept_manager", "east"),
+            ("dept_manager", "west"),
+            ("finance", ""),
+            ("general_manager", ""),
+        ):
+            if chance.random() < 0.3:
+                await connection.execute("INSERT INTO staff_grants VALUES ($1, $2, $3)", person, role, department)
+    await connection.execute(
+        """INSERT INTO staff_delegations (delegation, principal, delegate, steps, first_day, last_day, reason)
+           VALUES ('d', $1, $2, '{dossier:review}', $3, $4, 'x')""",
+        *chance.sample(PERSONS, 2),
+        today - timedelta(days=chance.randint(0, 1)),
+        today + timedelta(days=chance.randint(-1, 1)),
+    )
+    if chance.random() < 0.8:
+        await connection.execute(
+            "INSERT INTO customers VALUES ('c-9', 'K9', '九', $1, $2, '{}')",
+            chance.choice(["east", "west"]),
+            chance.choice(PERSONS),
+        )
+        await connection.execute("INSERT INTO payer_links VALUES ('u-9', 'c-9')")
+    if chance.random() < 0.5:
+        await connection.execute("INSERT INTO customer_contacts VALUES ('c-9', 0, 'p-1', true, 'x', 'x')")
+
+
+async def test_the_loop_looks_at_a_need_exactly_when_somebody_is_left_to_tell(world: World) -> None:
+    """What it looked at in vain would keep it from the others; what it missed would never be told."""
+    running = world.assembly.running
+    today = calendar.today(running.clock.now())
+    found_any = 0
+    for seed in range(120):
+        chance = random.Random(seed)  # noqa: S311 - examples
+        async with running.pool.acquire() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                await people(connection, chance, today)
+                row = draw(chance)
+                audience = row.audience
+                await connection.execute(
+                    """INSERT INTO notices (thing, reason, template, audience, customer, department, role, stand_in,
+                                            barred, told, waiting, open, correlation, step, persons, unit)
+                       VALUES ('x', $1, $2, $3, 'c-9', $4, $5, $6, $7, $8, $9, $10, $1, $11, $12, $13)""",
+                    new_id(),
+                    row.template,
+                    audience.kind,
+                    audience.department,
+                    audience.role,
+                    audience.stand_in,
+                    list(audience.barred),
+                    list(row.told),
+                    row.waiting,
+                    row.waiting or not row.told,
+                    audience.step,
+                    list(audience.persons),
+                    audience.unit,
+                )
+                found = await find_left(connection, today)
+                company = await look_up(connection, "c-9", audience.unit)
+            finally:
+                await transaction.rollback()
+        leavers = row.template is TemplateName.VISIT_RECORD_OVERDUE
+        wanted = set(recipients(audience, company, today, leavers=leavers)) - set(row.told)
+        left = bool(wanted) and (row.waiting or not row.told)
+        assert bool(found) is left, (seed, row, company)
+        found_any += left
+    assert 20 < found_any < 100
 
 
 async def read_topic(world: World, topic: str, wanted: Callable[[Any], bool]) -> list[Any]:

@@ -7,13 +7,16 @@ this loop sees in the views that somebody is still to be told, and decides it ag
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 from functools import partial
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from kehu.calendar import today
 from kehu.deciding import Context, system_actor
+from kehu.event_store import Connection
 from kehu.facts import START
 from kehu.parts import Running
 from kehu_notifier.notices.company import look_up
@@ -57,7 +60,7 @@ CROSS JOIN LATERAL (
 WHERE n.open AND (
     EXISTS (SELECT FROM unnest(staying.people) person WHERE person <> ALL (n.told) AND person <> ALL (n.barred))
     OR n.audience = 'main_contact' AND n.told = '{}'
-        AND EXISTS (SELECT FROM customer_contacts k WHERE k.customer = n.customer)
+        AND EXISTS (SELECT FROM customer_contacts k WHERE k.customer = c.customer)
     OR named.people <> '{}' AND staying.people = '{}' AND EXISTS (
         SELECT FROM staff_grants g
         WHERE g.role = 'dept_manager' AND g.department IN ('', coalesce(n.department, c.department))
@@ -91,10 +94,16 @@ async def address_whoever_turns_up(running: Running) -> None:
             await asyncio.sleep(POLL_SECONDS)
 
 
+async def find_left(connection: Connection, today: date) -> list[asyncpg.Record]:
+    """A page of the needs for which there is somebody who has not been told, by the day it is."""
+    return await connection.fetch(_LEFT, PAGE, today, sorted(TOLD_TO_LEAVERS))
+
+
 async def address_page(running: Running) -> int:
     """Address some of those left, and wait until the view shows it; how many needs moved."""
     now = running.clock.now()
-    rows = await running.pool.fetch(_LEFT, PAGE, today(now), sorted(TOLD_TO_LEAVERS))
+    async with running.pool.acquire() as connection:
+        rows = await find_left(connection, today(now))
     if not rows:
         return 0
     policies = await running.policies.in_force(now)
