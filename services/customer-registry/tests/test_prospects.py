@@ -372,7 +372,8 @@ def to_take_over(by: Actor = SALES, command: ProposeTakeOver = AS_IT_STANDS) -> 
 
 def test_an_existing_customer_is_taken_over_as_it_stands_by_two_people() -> None:
     case = to_take_over()
-    assert isinstance(case.facts[-1], DossierSubmitted)
+    assert isinstance(handed_in := case.facts[-1], DossierSubmitted)
+    assert handed_in.take_over
     registered, taken_over, *volumes = confirm(case, MANAGER)
     assert isinstance(registered, CustomerRegistered)
     assert registered.taken_over

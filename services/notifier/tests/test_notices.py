@@ -115,6 +115,7 @@ from kehu_notifier.testing.examples import (
     STOP_PROPOSED,
     STOPPED,
     SUBMITTED,
+    TAKE_OVER,
     UNIT_SUSPENDED,
     UNMERGED,
     UNPLANNED,
@@ -173,6 +174,11 @@ def given_(*story: tuple[Fact, str], company: Company = COMPANY) -> Told:
     ("fact", "by", "expected"),
     [
         (DOSSIER_SUBMITTED, "li", [("dossier-to-review", "zhao")]),
+        (
+            TAKE_OVER,
+            "li",
+            [("take-over-to-confirm", "zhao"), ("take-over-to-confirm", "market"), ("take-over-to-confirm", "market2")],
+        ),
         (DOSSIER_RETURNED, "zhao", [("dossier-returned", "li")]),
         (REGISTERED, "zhao", []),
         (SUBMITTED, "li", [("turn-to-sign", "sun"), ("turn-to-sign", "qian")]),

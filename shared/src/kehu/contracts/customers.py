@@ -154,6 +154,8 @@ class DossierSubmitted(PublishedFact, clause="R4.3"):
     #: The day on which it was asked for, and the last one for an answer before the superior is told.
     asked_on: date | None = None
     answer_due_on: date | None = None
+    #: An existing customer is to be taken over as it stands: the manager, or somebody of 市场部, confirms it.
+    take_over: bool = False
 
 
 class DossierReturned(PublishedFact, clause="R4.3"):

@@ -87,7 +87,7 @@ def propose_take_over(command: ProposeTakeOver, state: Dossier, context: Context
         evidence_digest=command.evidence_digest,
         proposed_by=context.actor.id,
     )
-    return Decision([proposed, submitted(state, context)])
+    return Decision([proposed, submitted(state, context).model_copy(update={"take_over": True})])
 
 
 def confirm_take_over(states: tuple[Dossier, Volumes], context: Context) -> list[Decision]:

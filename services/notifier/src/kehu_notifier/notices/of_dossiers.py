@@ -40,14 +40,15 @@ from kehu_notifier.templates.words import BETWEEN
 
 
 def dossier_submitted(recorded: RecordedFact[DossierSubmitted], _state: Notices) -> News:
-    """The department's manager is to review it."""
+    """The department's manager is to review it; one that is taken over, the manager or 市场部 confirms."""
     fact = recorded.fact
-    managers = holders(
-        Role.DEPT_MANAGER, fact.department, step=DelegableStep.DOSSIER_REVIEW, barred=[fact.submitted_by]
-    )
-    values = {"due": due_of(fact)}
-    needed = need(recorded, fact.customer, TemplateName.DOSSIER_TO_REVIEW, managers, values, waiting=True)
-    return news(recorded, fact.customer, needed, ends=True)
+    barred = [fact.submitted_by]
+    audiences = [holders(Role.DEPT_MANAGER, fact.department, step=DelegableStep.DOSSIER_REVIEW, barred=barred)]
+    if fact.take_over:
+        audiences.append(holders(Role.MARKET_DEPT, barred=barred))
+    template = TemplateName.TAKE_OVER_TO_CONFIRM if fact.take_over else TemplateName.DOSSIER_TO_REVIEW
+    needs = tell_all(recorded, fact.customer, template, audiences, {"due": due_of(fact)}, waiting=True)
+    return news(recorded, fact.customer, *needs, ends=True)
 
 
 def dossier_returned(recorded: RecordedFact[DossierReturned], _state: Notices) -> News:

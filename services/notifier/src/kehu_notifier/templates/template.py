@@ -23,6 +23,7 @@ class TemplateName(StrEnum):
 
     DOSSIER_TO_REVIEW = "dossier-to-review"
     DOSSIER_RETURNED = "dossier-returned"
+    TAKE_OVER_TO_CONFIRM = "take-over-to-confirm"
     TURN_TO_SIGN = "turn-to-sign"
     QUALIFICATION_APPROVED = "qualification-approved"
     QUALIFICATION_RETURNED = "qualification-returned"
@@ -134,6 +135,7 @@ LIVE_VARIABLES = frozenset(
 #: What the reason for the message tells besides; may only grow.
 TOLD_VARIABLES: Mapping[TemplateName, frozenset[str]] = {
     TemplateName.DOSSIER_TO_REVIEW: frozenset({"due"}),
+    TemplateName.TAKE_OVER_TO_CONFIRM: frozenset({"due"}),
     TemplateName.CHANGE_TO_REVIEW: frozenset({"fields", "due"}),
     TemplateName.RELATION_TO_REVIEW: frozenset({"region", "due"}),
     TemplateName.MERGE_TO_CONFIRM: frozenset({"survivor", "merged"}),

@@ -59,6 +59,7 @@ _WATCH_LIST = Worklist(_GRADING, "/watch-list")
 WORKLISTS: Mapping[TemplateName, Worklist] = {
     TemplateName.DOSSIER_TO_REVIEW: _DOSSIERS,
     TemplateName.DOSSIER_RETURNED: _DOSSIERS,
+    TemplateName.TAKE_OVER_TO_CONFIRM: _DOSSIERS,
     TemplateName.CHANGE_TO_REVIEW: _DOSSIERS,
     TemplateName.CHANGE_DECLINED: _REGISTER,
     TemplateName.CHANGE_PASSED: _REGISTER,

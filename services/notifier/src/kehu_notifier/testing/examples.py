@@ -137,6 +137,7 @@ V: dict[str, Any] = {"visit": "v-1", "customer": CUSTOMER, "department": "east"}
 DOSSIER_SUBMITTED = DossierSubmitted(
     customer=CUSTOMER, number="K000001", name="甲乙商贸", department="east", submitted_by="li"
 )
+TAKE_OVER = DOSSIER_SUBMITTED.model_copy(update={"take_over": True})
 DOSSIER_RETURNED = DossierReturned(
     customer=CUSTOMER,
     number="K000001",
@@ -433,6 +434,7 @@ RED_COVERED = RedLetterDue(**ORDER, department="east", excess_fen=0)
 
 EXAMPLES: Sequence[Fact] = (
     DOSSIER_SUBMITTED,
+    TAKE_OVER,
     DOSSIER_RETURNED,
     REGISTERED,
     SUBMITTED,

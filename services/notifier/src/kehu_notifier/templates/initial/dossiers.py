@@ -18,6 +18,12 @@ WORDS: Mapping[TemplateName, Template] = {
         f"The dossier {CUSTOMER} was given back: mend what the remarks say, and submit it again.",
         TWO_WEEKS,
     ),
+    TemplateName.TAKE_OVER_TO_CONFIRM: to_staff(
+        f"现有客户 {CUSTOMER} 申请按现状接收，请核对证明材料：确认接收，或写明意见退回。办理期限：{{due}}。",
+        f"The existing customer {CUSTOMER} is to be taken over as it stands: check the evidence, then confirm it or "
+        "give it back with remarks. Until: {due}.",
+        TWO_WEEKS,
+    ),
     TemplateName.CHANGE_TO_REVIEW: to_staff(
         f"客户 {CUSTOMER} 有一项重大变更（{{fields}}）待您审批：通过，或写明意见退回。办理期限：{{due}}。",
         f"A major change of {CUSTOMER} ({{fields}}) waits for you: pass it, or say why not. Until: {{due}}.",
