@@ -34,7 +34,7 @@ from kehu.deciding import Category, Context, Decision, system_actor
 from kehu.errors import Refused
 from kehu.event_store import Claim
 from kehu.facts import Fact
-from kehu.http import Acting, Answer, Editing, Page, Paging, StreamId
+from kehu.http import OPEN_TO_LEAVERS, Acting, Answer, Editing, Page, Paging, StreamId
 from kehu.http.app import Part, build_app
 from kehu.identity import issue_token, load_issuer, staff_view
 from kehu.ids import new_id
@@ -133,7 +133,7 @@ async def show_note(note: StreamId, request: Acting) -> NoteShown:
     return NoteShown(texts=list(state.texts))
 
 
-@router.get("/notes")
+@router.get("/notes", openapi_extra=OPEN_TO_LEAVERS)
 async def list_notes(request: Acting, paging: Paging, least: int = 0) -> Page[NoteRow]:
     """List notes."""
     rows = await request.pool.fetch(
@@ -436,12 +436,15 @@ async def test_roles_are_those_of_this_moment(client: Client) -> None:
     assert not (await _actor(client, "p-3")).has("salesperson", department="d-1")
 
 
-async def test_who_leaves_may_act_until_the_end_of_the_last_day(client: Client) -> None:
+async def test_who_leaves_may_do_what_is_open_to_them_until_the_end_of_the_last_day(client: Client) -> None:
+    """Guard: every other route refuses them, whatever its decision says."""
     this_day = today(client.running.clock.now())
     await client.record("p-4", [StaffMemberAppointed(person="p-4", number="004", name="孙四")])
     await client.record("p-4", [DepartureStarted(person="p-4", last_day=this_day)])
     assert (await _actor(client, "p-4")).departing
     assert (await client.get("/notes", person="p-4")).status_code == 200
+    assert problem(await client.get("/notes/x", person="p-4"), 403, "departing")["clause"] == "R4.6"
+    problem(await client.post("/notes", {"text": "a"}, person="p-4"), 403, "departing")
     await client.record("p-4", [DepartureStarted(person="p-4", last_day=this_day - timedelta(days=1))])
     assert problem(await client.get("/notes", person="p-4"), 403, "access-ended")["clause"] == "R4.6"
 

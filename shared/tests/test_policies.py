@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kehu.calendar import SHANGHAI, start_of_day, today
 from kehu.contracts.staff import STAFF_FACTS, Role, RoleGranted, StaffMemberAppointed
 from kehu.deciding import Actor, Category, Context, Decision, Grant, system_actor
-from kehu.errors import Forbidden, Invalid, KehuError, NotFound, Refused
+from kehu.errors import Departing, Forbidden, Invalid, KehuError, NotFound, Refused
 from kehu.facts import Fact
 from kehu.http.app import Part, build_app
 from kehu.identity import issue_token, load_issuer, staff_view
@@ -120,6 +121,8 @@ def test_it_takes_one_of_the_kinds_roles(role: str) -> None:
         with pytest.raises(Forbidden) as refused:
             decide(history, acting("m-9", role=role))
         assert refused.value.clause == "R6.2.1a"
+        with pytest.raises(Departing):
+            decide(history, replace(acting("m-9"), actor=replace(acting("m-9").actor, departing=True)))
     propose_policy(HOLIDAYS, proposal(), PolicyHistory(), acting(role="admin"))
 
 

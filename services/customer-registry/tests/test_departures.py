@@ -30,11 +30,11 @@ from kehu.contracts.staff import (
     SuccessorProposed,
 )
 from kehu.deciding import Actor, Context, Decision, Grant, Mandate, system_actor
-from kehu.errors import Forbidden, KehuError, NotFound
+from kehu.errors import Forbidden, Invalid, KehuError, NotFound
 from kehu.facts import Fact, RecordedFact
 from kehu.ids import new_id
 from kehu_customer_registry.departures import decisions, handovers, proofs
-from kehu_customer_registry.departures.decisions import Beginning, OpenThing, StartDeparture, StillOpen
+from kehu_customer_registry.departures.decisions import Beginning, MoveWork, OpenThing, StartDeparture, StillOpen
 from kehu_customer_registry.departures.facts import DEPARTURES, HANDOVERS
 from kehu_customer_registry.departures.proofs import AttemptNotice, ProveNotice
 from kehu_customer_registry.dossiers import changes
@@ -113,6 +113,11 @@ def clear(here: Company, by: str = "hr", *things: OpenThing) -> list[Any]:
         {name: here.state(HANDOVERS, name).within(LZ) for name in names},
     )
     return here.do(decisions.clear_departure, here.actor(by), [(DEPARTURES, LZ), (STAFF, departure.person)], open_)
+
+
+def move_work(here: Company, *things: OpenThing, by: str = "manager", to: str = "helper") -> list[Any]:
+    decide = partial(decisions.move_work, MoveWork("visit", "v-1", "请补记"))
+    return here.do(decide, here.actor(by), [(DEPARTURES, LZ), (STAFF, "sales"), (STAFF, to)], things)
 
 
 def end_access(here: Company, person: str = "sales") -> list[Any]:
@@ -435,12 +440,37 @@ def test_clearance_names_everything_that_is_open_and_is_given_once_nothing_is() 
     for customer in ("c-1", "c-2", "c-3"):
         on_notice(here, partial(proofs.prove_notice, CALLED), "helper", customer)
     refusal("departure-open", clear, here, "hr", visit)
-    take_over = partial(decisions.take_over_thing, "visit", "v-1", "由 helper 补记")
-    here.do(take_over, here.actor("manager"), [(DEPARTURES, LZ), (STAFF, "sales")])
+    (moved,) = move_work(here, visit)
+    assert (moved.kind, moved.thing, moved.customer, moved.to) == ("visit", "v-1", "c-1", "helper")
+    assert move_work(here, visit) == []  # said twice, told once
     settled, cleared = clear(here, "hr", visit)
     assert settled.customers == ("c-1", "c-2", "c-3")
     assert cleared == DepartureCleared(person="sales", departure=LZ, number="LZ-l-1", cleared_by="hr")
     refusal("departure-not-running", clear, here)
+
+
+def test_open_work_goes_to_somebody_who_stays() -> None:
+    here = company("c-1")
+    start(here)
+    visit = OpenThing("visit", "v-1", "c-1")
+    for by in ("sales", "helper", "hr"):
+        refusal("not-the-manager" if by != "sales" else "departing", move_work, here, visit, by=by)
+    refusal("thing-unknown", move_work, here)
+    refusal("not-appointed", move_work, here, visit, to="nobody")
+    start(here, person="helper", departure="l-2")
+    refusal("leaving", move_work, here, visit)
+    with pytest.raises(Invalid):
+        decisions.check_other("sales", here.state(DEPARTURES, LZ))
+    assert move_work(here, visit, by="gao", to="manager")
+
+
+def test_what_was_merged_into_another_dossier_is_handed_over_with_that_one() -> None:
+    """Guard: `StillOpen.merged`; a dossier that takes no commands any more would bar the clearance for ever."""
+    here = company("c-1", "c-2")
+    start(here)
+    departure = here.state(DEPARTURES, LZ)
+    assert [name for name, _ in decisions.lacks(departure, StillOpen())] == ["c-1", "c-2"]
+    assert [name for name, _ in decisions.lacks(departure, StillOpen(merged=frozenset({"c-2"})))] == ["c-1"]
 
 
 @pytest.mark.parametrize("by", ["sales", "manager", "gao", "helper"])

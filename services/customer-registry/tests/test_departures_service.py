@@ -7,26 +7,34 @@ engagement's visits come through Kafka.
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import asyncpg
+import docx
 import httpx2
 import pytest
 import pytest_asyncio
+from python_calamine import CalamineWorkbook
 
 from kehu import calendar, clock
+from kehu.applying import apply_facts
 from kehu.contracts.engagement import VisitLogged, VisitPlanned
 from kehu.contracts.messages import MessageDelivered
+from kehu.contracts.trade import InvoiceRequested, ShippingStopDeclined, ShippingStopProposed
+from kehu.contracts.vetting import QualificationStepPassed, QualificationSubmitted, SignoffsVoided
 from kehu.deciding import Category, Context, Decision, system_actor
-from kehu.facts import Fact
+from kehu.facts import Fact, RecordedFact
 from kehu.identity import issue_token
+from kehu.ids import new_id
 from kehu.loops import Loop
 from kehu.parts import Running, connect
+from kehu.printing.routes import FormPrinted, printings
 from kehu.rebuilding import rebuild
 from kehu.relay import Relay
 from kehu.running import Assembly, assemble
@@ -34,6 +42,8 @@ from kehu.service import Feature, Service
 from kehu.settings import OWNER_ROLE, TOKEN_ISSUER, Settings
 from kehu.testing.platform import Platform
 from kehu_customer_registry.app import service
+from kehu_customer_registry.departures.approvals import WAITING_STEPS
+from kehu_customer_registry.departures.naming import open_things
 from kehu_customer_registry.departures.proofs import TEMPLATE
 
 PATIENCE = 60
@@ -265,6 +275,9 @@ async def test_from_its_start_who_is_leaving_only_reads_their_own_masked_and_exp
     refused(await world.ask("sun", "GET", "/register"), 403, "departing")
     refused(await world.ask("sun", "GET", "/register/export", Kehu_Reason="x"), 403, "departing")
     refused(await world.ask("sun", "POST", "/dossiers", {"name": "新", "department": "east"}), 403, "departing")
+    refused(await world.ask("sun", "GET", "/dossiers?waiting_for=me"), 403, "departing")
+    reports = {"reports": [{"customer": "K000001", "month": "2026-09", "amount_fen": 1}]}
+    refused(await world.ask("sun", "POST", "/volumes", reports), 403, "departing")
     (contact,) = (await world.done("sun", "GET", f"/dossiers/{world.customers['甲公司']}"))["contacts"]
     assert contact["name"] == "王**"
     refused(await world.ask("sun", "GET", f"/dossiers/{world.customers['丁公司']}"), 404, "dossier-not-found")
@@ -324,7 +337,7 @@ async def test_letters_calls_and_waivers_are_recorded_by_others_than_the_leaver(
         assert (await world.step("manager", customer, "successor", {"successor": "zhou"})).status_code == 200
         assert (await world.step("zhou", customer, "accept")).status_code == 200
     call = {"proof": "call", "remark": "已电话告知"}
-    refused(await world.step("sun", "乙公司", "proof", call), 403, "forbidden")
+    refused(await world.step("sun", "乙公司", "proof", call), 403, "departing")
     refused(await world.step("zhou", "乙公司", "proof", {"proof": "letter", "remark": "回执"}), 422, "digest-missing")
     assert (await world.step("zhou", "乙公司", "proof", call)).status_code == 200
     refused(await world.step("zhou", "乙公司", "proof", call), 409, "already-proved")
@@ -337,8 +350,87 @@ async def test_letters_calls_and_waivers_are_recorded_by_others_than_the_leaver(
     assert (await world.step("manager", "丙公司", "waive", {"reason": "停业"})).status_code == 200
 
 
+async def test_a_departure_and_its_worklist_are_files_for_hr_and_the_manager(world: World) -> None:
+    refused(await world.ask("hr", "GET", "/departures/export"), 422, "reason-required")
+    refused(await world.ask("sun", "GET", f"/departures/{world.departure}/export", Kehu_Reason="x"), 403, "departing")
+    path = f"/departures/{world.departure}/export"
+    refused(await world.ask("qian", "GET", path, Kehu_Reason="x"), 404, "departure-not-found")
+    for person in ("hr", "manager"):
+        book = await world.ask(person, "GET", "/departures/export?state=running", Kehu_Reason="x")
+        assert [row[:2] for row in sheet(book)[1:]] == [[world.departure, "sun"]]
+        rows = sheet(await world.ask(person, "GET", path, Kehu_Reason="x"))[1:]
+        assert sorted((row[2][8:], row[4], row[7]) for row in rows[:3]) == [
+            ("丙公司", "zhou", "waived"),
+            ("乙公司", "zhou", "call"),
+            ("甲公司", "qian", "delivery"),
+        ]
+        assert (rows[3][1], rows[3][8]) == ("v-1", "未移交 not moved")
+
+
+async def test_what_only_the_leaver_may_sign_is_in_the_worklist_until_somebody_else_may(world: World) -> None:
+    """Guard: `STRANDED` over vetting's chains; nothing is moved of what others sign too."""
+    chain: dict[str, Any] = {"qualification": "q-1", "customer": world.customers["甲公司"], "department": "east"}
+    to_finance = {"step": "vetting", "next_step": "finance", "signed_by": "nei"}
+    to_manager = {"step": "finance", "next_step": "manager", "signed_by": "fin"}
+    f2 = {"request": "r-1", "number": "KP000001", "order": "o-1", "gross_fen": 1, "requested_by": "qian"}
+    about = {"customer": chain["customer"], "department": "east"}
+    stop = {"order": "o-1", "order_number": "DD1", "side": "finance", "lift": False, "reason": "x", "proposed_by": "f"}
+    declined = ShippingStopDeclined.model_validate(about | stop | {"declined_by": "manager"})
+    told: list[tuple[Fact, list[str], dict[str, list[str]]]] = [
+        (QualificationSubmitted(**chain, bundle=1, digest="d", submitted_by="sun"), ["wu"], {"wu": ["q-1:vetting"]}),
+        (QualificationStepPassed.model_validate(chain | to_finance), ["wu"], {}),  # nobody here is of finance
+        (QualificationStepPassed.model_validate(chain | to_manager), ["wu"], {"manager": ["q-1:manager"]}),
+        (SignoffsVoided.model_validate(chain | {"from_step": "finance", "steps": (), "because_of": "x"}), [], {}),
+        (InvoiceRequested.model_validate(about | f2), [], {"manager": ["r-1:marketing"]}),
+        (ShippingStopProposed.model_validate(about | stop), ["wu"], {"manager": ["o-1:manager"]}),  # wu may pass the F2
+        (declined, ["wu"], {}),
+    ]
+    running = world.assembly.running
+    async with running.pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            for number, (fact, vetters, waiting) in enumerate(told, 1):
+                await apply_facts(connection, [WAITING_STEPS], [recorded(fact, number)])
+                await connection.execute("DELETE FROM staff_grants WHERE role = 'vetter'")
+                await connection.executemany(
+                    "INSERT INTO staff_grants (person, role, department) VALUES ($1, 'vetter', 'east')",
+                    [(one,) for one in vetters],
+                )
+                found: dict[str, list[str]] = {}
+                for person in ("sun", "qian", "manager", "wu"):
+                    for one in await open_things(connection, person, world.today):
+                        if one.kind == "approval":
+                            found.setdefault(person, []).append(one.thing)
+                assert found == waiting, fact
+        finally:
+            await transaction.rollback()
+
+
+def recorded(fact: Fact, number: int) -> RecordedFact[Fact]:
+    at = datetime.now(UTC)
+    return RecordedFact(fact, new_id(), "s", number, number, "", "", "", "", new_id(), None, at, at)
+
+
+def sheet(answer: httpx2.Response) -> list[list[Any]]:
+    assert answer.status_code == 200, answer.text
+    return CalamineWorkbook.from_filelike(io.BytesIO(answer.content)).get_sheet_by_index(0).to_python()
+
+
 async def test_it_is_cleared_once_nothing_is_open_and_the_certificate_lists_the_evidence(world: World) -> None:
     refused(await world.ask("hr", "POST", f"/departures/{world.departure}/clear"), 409, "departure-open")
+    printed = f"/departures/{world.departure}/certificate/print"
+    refused(await world.ask("hr", "GET", f"{printed}?format=pdf", Kehu_Reason="x"), 409, "departure-not-cleared")
+    things = f"/departures/{world.departure}/things"
+    visit = {"kind": "visit", "thing": "v-1", "remark": "请补记"}
+    refused(await world.ask("qian", "POST", things, visit), 404, "departure-not-found")
+    refused(await world.ask("manager", "POST", things, visit | {"to": "sun"}), 422, "successor-self")
+    refused(await world.ask("manager", "POST", things, visit | {"thing": "v-2"}), 404, "thing-unknown")
+    await world.done("manager", "POST", things, visit | {"to": "qian"})
+    (moved,) = [one for one in (await world.worklist())["things"] if one["thing"] == "v-1"]
+    assert moved["taken_over"]
+    (mine,) = (await world.done("qian", "GET", "/moved-work?waiting_for=me"))["items"]
+    assert (mine["thing"], mine["leaver"], mine["moved_by"]) == ("v-1", "sun", "manager")
     at = calendar.start_of_day(world.today)
     logged = VisitLogged(
         visit="v-1",
@@ -355,6 +447,11 @@ async def test_it_is_cleared_once_nothing_is_open_and_the_certificate_lists_the_
         return (await world.worklist())["clear"]
 
     await until(clear)
+
+    async def done() -> bool:
+        return (await world.done("qian", "GET", "/moved-work?waiting_for=me"))["items"] == []
+
+    await until(done)
     refused(await world.ask("manager", "POST", f"/departures/{world.departure}/clear"), 403, "hr-only")
     await world.done("hr", "POST", f"/departures/{world.departure}/clear")
     certificate = await world.done("hr", "GET", f"/departures/{world.departure}/certificate")
@@ -363,6 +460,28 @@ async def test_it_is_cleared_once_nothing_is_open_and_the_certificate_lists_the_
     proofs = {one["data"]["proof"] for one in certificate["facts"] if one["type"] == "HandoverProved"}
     assert proofs == {"delivery", "call", "waived"}
     assert len({one["id"] for one in certificate["facts"]}) == len(certificate["facts"])
+
+    refused(await world.ask("hr", "GET", f"{printed}?format=pdf"), 422, "reason-required")
+    refused(await world.ask("sun", "GET", f"{printed}?format=pdf", Kehu_Reason="x"), 403, "departing")
+    made = await world.ask("manager", "GET", f"{printed}?format=pdf", Kehu_Reason="x")
+    assert (made.status_code, made.content[:5]) == (200, b"%PDF-")
+    answer = await world.ask("hr", "GET", f"{printed}?format=docx", Kehu_Reason="x")
+    text = "".join(docx.Document(io.BytesIO(answer.content)).element.itertext())
+    for said in (
+        world.departure,
+        "甲公司",
+        "乙公司",
+        "丙公司",
+        "已电话告知",
+        "停业",
+        "v-1",
+        certificate["facts"][0]["id"],
+    ):
+        assert said in text, said
+    history = await world.assembly.running.commands.history(printings("customer_registry"), "hr")
+    assert [(one.fact.form, one.fact.of) for one in history if isinstance(one.fact, FormPrinted)] == [
+        ("Certificate of clearance", world.departure)
+    ]
 
 
 async def test_a_token_outlives_the_departure_and_opens_nothing_from_the_next_minute_on(world: World) -> None:
@@ -433,7 +552,9 @@ async def test_deceptive_and_huge_texts_are_refused_with_what_to_mend(world: Wor
     refused(await world.ask("hr", "GET", "/departures/LZ999999"), 404, "departure-not-found")
 
 
-@pytest.mark.parametrize("view", ["departures", "posts-held", "named-here", "escalations"])
+@pytest.mark.parametrize(
+    "view", ["departures", "posts-held", "named-here", "escalations", "waiting-steps", "moved-work"]
+)
 async def test_rebuilt_lists_have_the_same_rows(world: World, view: str) -> None:
     owner = await asyncpg.connect(**world.settings.connection(OWNER_ROLE))
     try:

@@ -26,6 +26,7 @@ from kehu_customer_registry.testing import (
     SALES,
     WEST_MANAGER,
     Case,
+    person,
 )
 from kehu_customer_registry.volumes import decisions
 from kehu_customer_registry.volumes.decisions import CorrectVolume, Reporting, ReportVolume
@@ -72,6 +73,17 @@ def test_the_manager_reports_a_month_that_has_ended() -> None:
             customer=CUSTOMER, month=OCTOBER, amount_fen=FIVE_MILLION, department=EAST, late=False, reference=None
         )
     ]
+
+
+def test_a_manager_who_is_leaving_reports_and_corrects_nothing() -> None:
+    leaving = person("manager", "dept_manager", departing=True)
+    at = case()
+    at.do(decisions.report_volume, MANAGER, ReportVolume(OCTOBER, FIVE_MILLION))
+    commands = (ReportVolume(OCTOBER, FIVE_MILLION), CorrectVolume(OCTOBER, 1, "x"))
+    for decide, command in zip((decisions.report_volume, decisions.correct_volume), commands, strict=True):
+        with pytest.raises(Forbidden) as refused:
+            at.do(decide, leaving, command)
+        assert (refused.value.clause, refused.value.problem_code) == ("R4.6", "departing")
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,20 @@ class Forbidden(KehuError):
     status = 403
 
 
+class Departing(Forbidden):
+    """Somebody who is leaving asks for what is none of the work that they may finish (R4.6)."""
+
+    code = "departing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "离职手续已开始:只能补写以往拜访的记录和交接说明,不能再办理、查看或导出其他事项。请由部门经理指派他人。",
+            "Your departure has started: you finish the records of past visits and write handover notes, and no more. "
+            "Ask the department's manager to assign somebody else.",
+            clause="R4.6",
+        )
+
+
 class NotFound(KehuError):
     """There is no such thing, or none that this person may know of."""
 

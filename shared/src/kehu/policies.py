@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from kehu.calendar import start_of_day
 from kehu.deciding import Category, Context, Decision, InForce
-from kehu.errors import Forbidden, Invalid, NotFound, Refused
+from kehu.errors import Departing, Forbidden, Invalid, NotFound, Refused
 from kehu.event_store import EventStore
 from kehu.facts import Fact
 from kehu.recording import Codec
@@ -267,6 +267,8 @@ def _check_role(kind: PolicyKind[Any], context: Context) -> None:
             f"The policy {kind.name} is changed by {', '.join(kind.adopters)} only.",
             clause=kind.clause,
         )
+    if context.actor.departing:
+        raise Departing
 
 
 def _check_date(kind: PolicyKind[Any], effective_from: date, context: Context) -> None:

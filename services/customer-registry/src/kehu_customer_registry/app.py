@@ -12,9 +12,13 @@ from kehu_customer_registry.commitments.facts import COMMITMENTS
 from kehu_customer_registry.commitments.reactions import REACTIONS as COMMITMENT_REACTIONS
 from kehu_customer_registry.delegations import api as delegations_api
 from kehu_customer_registry.departures import api as departures_api
+from kehu_customer_registry.departures import certificate, moving
+from kehu_customer_registry.departures import files as departure_files
+from kehu_customer_registry.departures.approvals import WAITING_STEPS
 from kehu_customer_registry.departures.facts import DEPARTURES, HANDOVERS
 from kehu_customer_registry.departures.handovers import PROPOSAL_UNANSWERED
 from kehu_customer_registry.departures.leftovers import pass_leftovers
+from kehu_customer_registry.departures.moving import MOVED_WORK
 from kehu_customer_registry.departures.naming import NAMED_HERE, NAMED_PAPERS, NAMED_VISITS
 from kehu_customer_registry.departures.policy import DEPARTING
 from kehu_customer_registry.departures.proofs import REACTIONS as PROOF_REACTIONS
@@ -91,11 +95,15 @@ service = Service(
             workers=[appoint_first_admins],
         ),
         Feature("delegations", router=delegations_api.router),
+        # Before the departures: /departures/export is no departure's id.
+        Feature("departure-files", router=departure_files.router),
+        Feature("certificates", router=certificate.router),
+        Feature("moved-work", views=[MOVED_WORK], router=moving.router),
         Feature(
             "departures",
             categories=[DEPARTURES, HANDOVERS],
             reactions=PROOF_REACTIONS,
-            views=[DEPARTURES_VIEW, NAMED_HERE, NAMED_VISITS, NAMED_PAPERS],
+            views=[DEPARTURES_VIEW, NAMED_HERE, NAMED_VISITS, NAMED_PAPERS, WAITING_STEPS],
             schedules=[ACCESS_ENDS, PROPOSAL_UNANSWERED],
             policies=[DEPARTING],
             router=departures_api.router,

@@ -16,6 +16,8 @@ _PROOFS: Mapping[str, str] = {
     "call": "他人电话告知 call by someone else",
     "visit": "他人走访告知 visit by someone else",
     "waived": "经理免除 waived by the manager",
+    # Never archived, so a prospect; or the leaver only helped with it.
+    "none": "无须告知 no notice due",
 }
 
 
@@ -31,10 +33,13 @@ class HandedOver:
     successor: str
     accepted_by: str
     accepted_at: datetime
-    proof: Literal["delivery", "letter", "call", "visit", "waived"]
-    evidence: str
-    proved_by: str
-    proved_at: datetime
+    proof: Literal["delivery", "letter", "call", "visit", "waived", "none"] = "none"
+    evidence: str = ""
+    proved_by: str | None = None
+    proved_at: datetime | None = None
+    #: For whom, where a delegate did it (B代A).
+    accepted_for: str | None = None
+    proved_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,13 @@ def clearance_form(clearance: Clearance, names: Mapping[str, str], printed: Prin
     """
 
     def name(person: str) -> str:
-        return names.get(person, person)
+        # Access ended, or a receipt came: the registry's own part did it.
+        return "系统 system" if person.startswith("system:") else names.get(person, person)
+
+    def signed(person: str | None, on_behalf_of: str | None, at: datetime | None) -> str:
+        if person is None:
+            return ""
+        return f"{name(person)}{f' 代 {name(on_behalf_of)}' if on_behalf_of else ''}\n{shown(at)}"
 
     return Form(
         "",
@@ -107,10 +118,10 @@ def clearance_form(clearance: Clearance, names: Mapping[str, str], printed: Prin
                         one.number,
                         one.name,
                         name(one.successor),
-                        f"{name(one.accepted_by)}\n{shown(one.accepted_at)}",
+                        signed(one.accepted_by, one.accepted_for, one.accepted_at),
                         _PROOFS[one.proof],
                         one.evidence,
-                        f"{name(one.proved_by)}\n{shown(one.proved_at)}",
+                        signed(one.proved_by, one.proved_for, one.proved_at),
                     )
                     for one in clearance.customers
                 ],

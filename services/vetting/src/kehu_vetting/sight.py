@@ -37,12 +37,11 @@ class Scope:
 
 
 def sight(file: CustomerFile, actor: Actor) -> Sight:
-    """How much of a customer's things they see; whoever is leaving sees their own customers' only (R4.6)."""
-    if actor.id == file.owner or actor.id in file.collaborators:
-        return Sight.ALL
+    """How much of a customer's things they see; whoever is leaving, of their own customers only, and masked (R4.6)."""
+    own = actor.id == file.owner or actor.id in file.collaborators
     if actor.departing:
-        return Sight.NOTHING
-    if actor.has(*EVERYWHERE) or actor.has(*IN_DEPARTMENT, department=file.department):
+        return Sight.MASKED if own else Sight.NOTHING
+    if own or actor.has(*EVERYWHERE) or actor.has(*IN_DEPARTMENT, department=file.department):
         return Sight.ALL
     return Sight.MASKED if actor.has(Role.AUDITOR) else Sight.NOTHING
 

@@ -246,6 +246,24 @@ class HandoverProved(PublishedFact, clause="R4.6"):
     on_behalf_of: str | None = None
 
 
+class OpenWorkMoved(PublishedFact, clause="R4.6"):
+    """Open work that names a leaving person is somebody else's from now on: their manager has said so."""
+
+    departure: str
+    number: str
+    #: `visit`, `invoice`, `qualification`, `approval`, …; and which one.
+    kind: str
+    thing: str
+    customer: str | None = None
+    leaver: str
+    department: str | None = None
+    to: str
+    remark: str
+    moved_by: str
+    #: For whom, where a delegate did it (B代A).
+    on_behalf_of: str | None = None
+
+
 #: All of them, for whoever keeps a view of the staff.
 STAFF_FACTS = (
     DepartmentOpened,

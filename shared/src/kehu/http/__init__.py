@@ -43,6 +43,8 @@ A feature's `api.py` has one `APIRouter` with the feature's name as its tag. A r
 - `request.actor`, `request.now`, `request.pool`, `request.reason` (refused when the person gave none),
   `request.running` (commands, clock, policies, follower, service, keyring) for everything else.
 - Refusals are raised as `KehuError`; nothing is caught in a route. Uploads say ``max_body_size=…`` on their route.
+- Who is leaving is refused by every route (R4.6) but those that say ``openapi_extra=OPEN_TO_LEAVERS``;
+  `tests/contract/test_leavers.py` names them.
 - Whether the actor may is decided in the decision function, not in the route; a list filters by `request.actor`.
 
 `Idempotency-Key`, `Prefer: wait=N`, `X-Correlation-Id`, `Accept-Language`, NUL in texts and bodies over 1 MB are seen
@@ -51,10 +53,11 @@ to here, for every route.
 
 from kehu.http.pages import Page, PageRequest, Paging
 from kehu.http.problems import FieldProblem, Problem
-from kehu.http.requests import Acting, ActingRequest, Editing, Services, StreamId
+from kehu.http.requests import OPEN_TO_LEAVERS, Acting, ActingRequest, Editing, Services, StreamId
 from kehu.http.responses import Answer
 
 __all__ = [
+    "OPEN_TO_LEAVERS",
     "Acting",
     "ActingRequest",
     "Answer",

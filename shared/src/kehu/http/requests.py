@@ -32,7 +32,7 @@ from starlette.datastructures import UploadFile
 
 from kehu.commands import Done, Idempotency, Thing
 from kehu.deciding import Actor, Category, Context, Decision
-from kehu.errors import Invalid, NotFound, PreconditionMissing
+from kehu.errors import Departing, Invalid, NotFound, PreconditionMissing
 from kehu.facts import Fact, RecordedFact
 from kehu.http.languages import Language
 from kehu.http.problems import language_of
@@ -50,6 +50,10 @@ _ETAG = re.compile(r'(?:W/)?"(\d{1,18})"', re.ASCII)
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", re.ASCII | re.IGNORECASE)
 _IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,100}$"
 _DIGEST_CHUNK = 1 << 20
+
+_LEAVERS = "x-open-to-leavers"
+#: Said by a route as ``openapi_extra``: also who is leaving may use it (R4.6). Every other route refuses them.
+OPEN_TO_LEAVERS: dict[str, Any] = {_LEAVERS: True}
 
 #: The id of a thing in an address: what ids and numbers of this system consist of, and short enough for any index.
 StreamId = Annotated[str, Path(pattern=r"^[\w.:-]{1,100}$")]
@@ -297,7 +301,7 @@ _SAFE = ("GET", "HEAD")
 _bearer = HTTPBearer(auto_error=False, description="A JWT from the company's issuer, or from `kehu token`.")
 
 
-async def _acting(
+async def acting(
     request: Request,
     response: Response,
     services: Services,
@@ -315,6 +319,14 @@ async def _acting(
     ] = None,
     x_correlation_id: Annotated[UUID | None, Header(description="Groups what follows from this request.")] = None,
 ) -> ActingRequest:
+    """Recognise who acts; every route that a person uses depends on it.
+
+    Raises:
+        TokenMissing, TokenExpired, TokenInvalid, NotStaff: it is nobody that is known.
+        AccessEnded: they have left.
+        Departing: they are leaving, and the route is not `OPEN_TO_LEAVERS`.
+
+    """
     if credentials is None:
         raise TokenMissing
     person = verify_token(request.app.state.issuer, credentials.credentials)
@@ -322,6 +334,8 @@ async def _acting(
     actor = await load_actor(services.pool, person, now)
     if actor.gone:
         raise AccessEnded(person)
+    if actor.departing and not is_open_to_leavers(request.scope["route"]):
+        raise Departing
     wait = _WAIT.search(prefer) if prefer else None
     idempotency = await _idempotency(request, services.service.name, person, idempotency_key)
     if idempotency and request.method not in _SAFE:
@@ -342,8 +356,13 @@ async def _acting(
     )
 
 
-#: A request by somebody who has been recognised.
-Acting = Annotated[ActingRequest, Depends(_acting)]
+def is_open_to_leavers(route: Any) -> bool:
+    """Whether a route says that also who is leaving may use it (`OPEN_TO_LEAVERS`)."""
+    return bool((getattr(route, "openapi_extra", None) or {}).get(_LEAVERS))
+
+
+#: A request by somebody who has been recognised; nobody who is leaving, but where the route is `OPEN_TO_LEAVERS`.
+Acting = Annotated[ActingRequest, Depends(acting)]
 
 
 async def _editing(request: Acting) -> ActingRequest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from functools import partial
@@ -13,40 +12,30 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kehu.commands import Thing
 from kehu.deciding import Context, Decision
-from kehu.http import Acting, ActingRequest, Answer, Page, Paging, StreamId
+from kehu.http import OPEN_TO_LEAVERS, Acting, ActingRequest, Answer, Page, Paging, StreamId
 from kehu.ids import new_id
 from kehu.text import Line, Paragraph
 from kehu_customer_registry.departures import decisions, handovers, proofs
-from kehu_customer_registry.departures.decisions import (
-    DEPARTURE_SCOPE,
-    Beginning,
-    StartDeparture,
-    StillOpen,
-    lacks,
-)
-from kehu_customer_registry.departures.facts import DEPARTURES, HANDOVERS, Departure, Handover
+from kehu_customer_registry.departures.decisions import Beginning, MoveWork, StartDeparture
+from kehu_customer_registry.departures.facts import DEPARTURES, HANDOVERS, Departure
 from kehu_customer_registry.departures.naming import open_things
 from kehu_customer_registry.departures.proofs import AttemptNotice, ProveNotice
 from kehu_customer_registry.departures.rights import check_visible
-from kehu_customer_registry.departures.views import (
-    DEPARTURES_VIEW,
-    customers_of,
-    handed_over,
-    list_departures,
-    list_waiting,
-    owned,
+from kehu_customer_registry.departures.views import customers_of, list_departures, list_waiting, owned
+from kehu_customer_registry.departures.worklist import (
+    DepartureShown,
+    find_departure,
+    visible_departure,
+    worklist_of,
 )
 from kehu_customer_registry.dossiers.facts import DOSSIERS
 from kehu_customer_registry.dossiers.rights import check_may_list
-from kehu_customer_registry.dossiers.views import REGISTER, resolve
+from kehu_customer_registry.dossiers.views import resolve
 from kehu_customer_registry.staff.decisions import Code
-from kehu_customer_registry.staff.facts import STAFF, StaffMember
+from kehu_customer_registry.staff.facts import STAFF
 
 router = APIRouter(tags=["departures"])
 
-_NUMBER = re.compile(r"LZ\d{6,18}", re.ASCII)
-#: Seconds that a list is waited for which has to have seen the departure's start.
-_LISTED_SECONDS = 10.0
 # Uses staff_grants_role.
 _ADMINS = "SELECT count(*) FROM staff_grants g JOIN staff s USING (person) WHERE g.role = 'admin' AND NOT s.ended"
 
@@ -76,11 +65,9 @@ class NotesForm(_Body):
 class TakeOverForm(_Body):
     """An open thing that names the leaver, as the worklist shows it, and who looks after it now."""
 
-    kind: Literal[
-        "visit", "invoice", "qualification", "invoice_request", "dossier", "change", "verification", "delegation",
-        "proposal",
-    ]  # fmt: skip
+    kind: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]
     thing: Annotated[str, Field(pattern=r"^[\w.:-]{1,100}$")]
+    to: Annotated[Code | None, Field(description="Who looks after it now, and is told; left out, you do.")] = None
     remark: Line
 
 
@@ -96,46 +83,6 @@ class DepartureRow(BaseModel):
     started_at: datetime
     state: Literal["running", "cancelled", "cleared"]
     ended_at: datetime | None = Field(description="When access ended.")
-
-
-class HandoverShown(BaseModel):
-    """A customer on its way from the leaver to the successor, and what it lacks."""
-
-    customer: str
-    role: Literal["owner", "collaborator"]
-    successor: str | None
-    due_on: date | None
-    accepted_by: str | None
-    notice_due: bool
-    notes: str | None
-    failed_attempts: int
-    proof: str | None
-    lacks: str | None
-
-
-class ThingShown(BaseModel):
-    """Something else that names the leaver."""
-
-    kind: str
-    thing: str
-    customer: str | None
-    about: str
-    taken_over: bool
-
-
-class DepartureShown(BaseModel):
-    """A departure with its worklist: what is handed over and what is open."""
-
-    departure: str
-    number: str
-    person: str
-    department: str | None
-    last_day: date
-    state: Literal["running", "cancelled", "cleared"]
-    access_ended: bool
-    customers: list[HandoverShown]
-    things: list[ThingShown]
-    clear: bool = Field(description="Whether nothing is open.")
 
 
 class HandoverRow(BaseModel):
@@ -158,25 +105,6 @@ class HandoverRow(BaseModel):
     proof: str | None
 
 
-class Evidence(BaseModel):
-    """One fact that the certificate rests on."""
-
-    id: str
-    type: str
-    occurred_at: datetime
-    actor: str
-    stream: str
-    data: dict[str, Any]
-
-
-class Certificate(BaseModel):
-    """What shows that a departure was done as R4.6 asks, with the facts behind it."""
-
-    departure: DepartureShown
-    cleared_by: str | None
-    facts: list[Evidence]
-
-
 @router.post("/departures", status_code=201)
 async def start_departure(body: StartDeparture, request: Acting) -> Answer:
     """Start a departure: read-only and no export from now on. HR or the person's manager does; never the person."""
@@ -193,7 +121,7 @@ async def start_departure(body: StartDeparture, request: Acting) -> Answer:
     )
 
 
-@router.get("/departures")
+@router.get("/departures", openapi_extra=OPEN_TO_LEAVERS)
 async def list_all(
     request: Acting,
     paging: Paging,
@@ -226,48 +154,12 @@ async def list_handovers(
     )
 
 
-@router.get("/departures/{departure}")
+@router.get("/departures/{departure}", openapi_extra=OPEN_TO_LEAVERS)
 async def show_departure(departure: StreamId, request: Acting) -> DepartureShown:
     """A departure by its id or number: its customers and everything else that names the leaver, open or done."""
-    found = await _visible(request, departure)
-    shown, _ = await _shown(request, found)
+    found = await visible_departure(request, departure)
+    shown, _ = await worklist_of(request, found)
     return shown
-
-
-@router.get("/departures/{departure}/certificate")
-async def show_certificate(departure: StreamId, request: Acting) -> Certificate:
-    """Everything that shows how a departure was done: each customer's successor, notes and proof, with fact ids."""
-    found = await _visible(request, departure)
-    shown, _ = await _shown(request, found)
-    facts = list(await request.running.commands.history(DEPARTURES, found.id))
-    facts += [
-        one
-        for one in await request.running.commands.history(STAFF, found.person)
-        if getattr(one.fact, "departure", None) == found.id
-    ]
-    for customer in shown.customers:
-        facts += [
-            one
-            for one in await request.running.commands.history(HANDOVERS, customer.customer)
-            if getattr(one.fact, "departure", found.id) == found.id
-        ]
-    facts.sort(key=lambda one: one.position)
-    cleared = [one.fact for one in facts if type(one.fact).__name__ == "DepartureCleared"]
-    return Certificate(
-        departure=shown,
-        cleared_by=getattr(cleared[-1], "cleared_by", None) if cleared else None,
-        facts=[
-            Evidence(
-                id=str(one.id),
-                type=type(one.fact).__name__,
-                occurred_at=one.occurred_at,
-                actor=one.actor,
-                stream=one.stream,
-                data=one.fact.model_dump(mode="json"),
-            )
-            for one in facts
-        ],
-    )
 
 
 @router.post("/departures/{departure}/cancel")
@@ -278,17 +170,23 @@ async def cancel_departure(departure: StreamId, body: Reason, request: Acting) -
 
 @router.post("/departures/{departure}/things")
 async def take_over_thing(departure: StreamId, body: TakeOverForm, request: Acting) -> Answer:
-    """Say who looks after an open thing that names the leaver now; the manager does."""
-    return await _on_departure(
-        request, departure, partial(decisions.take_over_thing, body.kind, body.thing, body.remark)
+    """Give an open thing that names the leaver to somebody else, or take it over yourself; the manager does."""
+    found = await visible_departure(request, departure)
+    to = body.to or request.actor.id
+    decisions.check_other(to, found)
+    return await request.handle_together(
+        [Thing(DEPARTURES, found.id), Thing(STAFF, found.person), Thing(STAFF, to, must_exist=False)],
+        partial(decisions.move_work, MoveWork(body.kind, body.thing, body.remark)),
+        gathered=await open_things(request.pool, found.person, (await request.context()).today),
+        numbers={"number": found.number},
     )
 
 
 @router.post("/departures/{departure}/clear")
 async def clear_departure(departure: StreamId, request: Acting) -> Answer:
     """Clear a departure; refused, naming everything that is open. HR does."""
-    found = await _visible(request, departure)
-    _, open_ = await _shown(request, found)
+    found = await visible_departure(request, departure)
+    _, open_ = await worklist_of(request, found)
     return await request.handle_together(
         [Thing(DEPARTURES, found.id), Thing(STAFF, found.person)],
         decisions.clear_departure,
@@ -315,7 +213,7 @@ async def decline_successor(departure: StreamId, customer: StreamId, body: Reaso
     return await _on_scene(request, departure, customer, partial(handovers.decline_successor, body.reason))
 
 
-@router.post("/departures/{departure}/customers/{customer}/notes")
+@router.post("/departures/{departure}/customers/{customer}/notes", openapi_extra=OPEN_TO_LEAVERS)
 async def write_notes(departure: StreamId, customer: StreamId, body: NotesForm, request: Acting) -> Answer:
     """Write the handover notes of a customer, as who leaves."""
     return await _on_scene(request, departure, customer, partial(handovers.write_notes, body.text))
@@ -344,24 +242,8 @@ async def waive_notice(departure: StreamId, customer: StreamId, body: Reason, re
 Decide = Callable[[Sequence[Any], Context], Sequence[Decision]]
 
 
-async def _find(request: ActingRequest, named: str) -> Departure:
-    departure = named
-    if _NUMBER.fullmatch(named):
-        claim = await request.running.store.read_claim(DEPARTURE_SCOPE, named)
-        departure = claim["holder"] if claim else named
-    found, version = await request.running.commands.load(DEPARTURES, departure)
-    request.tag(version)
-    return found
-
-
-async def _visible(request: ActingRequest, named: str) -> Departure:
-    found = await _find(request, named)
-    check_visible(found, request.actor)
-    return found
-
-
 async def _on_departure(request: ActingRequest, named: str, decide: Decide) -> Answer:
-    found = await _visible(request, named)
+    found = await visible_departure(request, named)
     return await request.handle_together(
         [Thing(DEPARTURES, found.id), Thing(STAFF, found.person)], decide, numbers={"number": found.number}
     )
@@ -371,7 +253,7 @@ async def _on_scene(
     request: ActingRequest, named: str, customer: str, decide: Decide, successor: str | None = None
 ) -> Answer:
     """A command on a customer's handover; without `successor` it concerns who was proposed, or else the owner."""
-    found = await _find(request, named)
+    found = await find_departure(request, named)
     customer = await _customer(request, customer)
     handover, _ = await request.running.commands.load(HANDOVERS, customer)
     asked = handover.successor if handover.departure == found.id else None
@@ -398,7 +280,7 @@ def _doubling(decide: Decide) -> Decide:
 
 
 async def _on_notice(request: ActingRequest, named: str, customer: str, decide: Decide) -> Answer:
-    found = await _find(request, named)
+    found = await find_departure(request, named)
     customer = await _customer(request, customer)
     handover, _ = await request.running.commands.load(HANDOVERS, customer)
     _check_party(request, found, handover.successor, handover.department)
@@ -421,67 +303,3 @@ async def _customer(request: ActingRequest, named: str) -> str:
 
     found = await resolve(request.pool, [named])
     return found[named].customer if named in found else named
-
-
-async def _shown(request: ActingRequest, departure: Departure) -> tuple[DepartureShown, StillOpen]:
-    """The worklist, from lists that have seen the departure's start: nothing new names the leaver since."""
-    commands = request.running.commands
-    history = await commands.history(STAFF, departure.person)
-    started = [one for one in history if getattr(one.fact, "departure", None) == departure.id]
-    for view in (REGISTER, DEPARTURES_VIEW):
-        await request.running.follower.wait_for(started[0].position, _LISTED_SECONDS, view=view.name)
-    member: StaffMember = STAFF.fold([one.fact for one in history])
-    today = (await request.context()).today
-    mine, helped = owned(await customers_of(request.pool, departure.person), departure.person)
-    concerned = sorted({*departure.owned, *await handed_over(request.pool, departure.id), *mine, *helped})
-    loaded = {customer: (await commands.load(HANDOVERS, customer))[0].within(departure.id) for customer in concerned}
-    open_ = StillOpen((*mine, *helped), await open_things(request.pool, departure.person, today), loaded)
-    missing = {customer: what[2] for customer, what in lacks(departure, open_)}
-    things = [
-        ThingShown(
-            kind=one.kind,
-            thing=one.thing,
-            customer=one.customer,
-            about=one.about,
-            taken_over=(one.kind, one.thing) in departure.taken_over,
-        )
-        for one in open_.things
-    ]
-    shown = DepartureShown(
-        departure=departure.id,
-        number=departure.number,
-        person=departure.person,
-        department=departure.department,
-        last_day=departure.last_day,
-        state=_state(departure, member),
-        access_ended=member.has_left(today),
-        customers=[
-            _handover(customer, state, missing.get(customer), helper=customer in helped)
-            for customer, state in loaded.items()
-        ],
-        things=things,
-        clear=not missing and all(thing.taken_over for thing in things),
-    )
-    return shown, open_
-
-
-def _state(departure: Departure, member: StaffMember) -> Literal["running", "cancelled", "cleared"]:
-    if departure.settled:
-        return "cleared"
-    running = member.leaving is not None and member.leaving.departure == departure.id
-    return "running" if running else "cancelled"
-
-
-def _handover(customer: str, state: Handover, lacking: str | None, *, helper: bool) -> HandoverShown:
-    return HandoverShown(
-        customer=customer,
-        role="collaborator" if helper or state.collaborator else "owner",
-        successor=state.successor,
-        due_on=state.due_on if state.waits_for_answer else None,
-        accepted_by=state.accepted_by,
-        notice_due=state.notice_due,
-        notes=state.notes,
-        failed_attempts=state.failed,
-        proof=state.proof,
-        lacks=lacking,
-    )

@@ -12,9 +12,16 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kehu.contracts.staff import DepartureCancelled, DepartureCleared, DepartureStarted, Role, StaffAccessEnded
+from kehu.contracts.staff import (
+    DepartureCancelled,
+    DepartureCleared,
+    DepartureStarted,
+    OpenWorkMoved,
+    Role,
+    StaffAccessEnded,
+)
 from kehu.deciding import Context, Decision
-from kehu.errors import Invalid, Refused
+from kehu.errors import Invalid, NotFound, Refused
 from kehu.event_store import Claim
 from kehu.text import Line
 from kehu_customer_registry.departures import rights
@@ -23,7 +30,6 @@ from kehu_customer_registry.departures.facts import (
     DepartureOpened,
     DepartureSettled,
     Handover,
-    ThingTakenOver,
 )
 from kehu_customer_registry.departures.rights import CLAUSE
 from kehu_customer_registry.staff.decisions import (
@@ -75,8 +81,19 @@ class OpenThing:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveWork:
+    """Say who looks after an open thing that names the leaver."""
+
+    kind: str
+    thing: str
+    remark: str
+
+
+@dataclass(frozen=True, slots=True)
 class StillOpen:
     """What was looked up before clearing: customers that are still theirs, other things that name them, handovers.
+
+    `merged` were theirs at the start and belong to another dossier since: what is handed over is the survivor.
 
     Nothing new can be assigned to them since the start, so what a list shows that has seen the start is all there is.
     """
@@ -84,6 +101,7 @@ class StillOpen:
     customers: tuple[str, ...] = ()
     things: tuple[OpenThing, ...] = ()
     handovers: Mapping[str, Handover] = field(default_factory=dict[str, Handover])
+    merged: frozenset[str] = frozenset()
 
 
 class NotRunning(Refused):
@@ -187,23 +205,68 @@ def cancel_departure(reason: str, states: Sequence[Departure | StaffMember], con
     return [Decision(), Decision([cancelled])]
 
 
-def take_over_thing(
-    kind: str, thing: str, remark: str, states: Sequence[Departure | StaffMember], context: Context
-) -> Sequence[Decision]:
-    """The manager takes over, or has taken over by somebody, an open thing that names the leaver.
+def move_work(command: MoveWork, states: Sequence[Departure | StaffMember], context: Context) -> Sequence[Decision]:
+    """Give open work that names the leaver to somebody else, who is told; the manager does.
+
+    Args:
+        command: what, and to whom.
+        states: the departure, the leaver, and who gets it.
+        context: with what still names the leaver as `gathered`.
 
     Raises:
         Forbidden: the actor is not the manager.
         NotRunning: the departure does not run.
+        NotFound: it does not name the leaver, or whoever gets it does not work here.
+        Refused: they are leaving.
 
     """
     departure, member = _both(states)
     signature = rights.check_manager(context.actor, departure.department, departure.person)
     check_running(departure, member)
-    if (kind, thing) in departure.taken_over:
-        return [Decision(), Decision()]
-    taken = ThingTakenOver(departure=departure.id, kind=kind, thing=thing, taken_by=str(signature), remark=remark)
-    return [Decision([taken]), Decision()]
+    if (command.kind, command.thing) in departure.taken_over:
+        return [Decision(), Decision(), Decision()]
+    things: Sequence[OpenThing] = context.gathered
+    found = next((one for one in things if (one.kind, one.thing) == (command.kind, command.thing)), None)
+    if found is None:
+        raise NotFound(
+            "离职人名下没有这项未办事项,可能已办结。请刷新离职清单后再看。",
+            "No such open work names who leaves; perhaps it is done. Look at the departure again.",
+            clause=CLAUSE,
+            code="thing-unknown",
+        )
+    successor = _member(states[2])
+    check_member(successor)
+    check_assignable(successor)
+    moved = OpenWorkMoved(
+        departure=departure.id,
+        number=departure.number,
+        kind=found.kind,
+        thing=found.thing,
+        customer=found.customer,
+        leaver=departure.person,
+        department=departure.department,
+        to=successor.person,
+        remark=command.remark,
+        moved_by=signature.signed_by,
+        on_behalf_of=signature.on_behalf_of,
+    )
+    return [Decision([moved]), Decision(), Decision()]
+
+
+def check_other(person: str, departure: Departure) -> None:
+    """Refuse to give the leaver's work to the leaver.
+
+    Raises:
+        Invalid: so it is.
+
+    """
+    if person == departure.person:
+        raise Invalid(
+            "接手人不能是离职人本人。请另选接手人。",
+            "Who leaves does not take over their own work. Choose somebody else.",
+            clause=CLAUSE,
+            code="successor-self",
+        )
 
 
 def clear_departure(states: Sequence[Departure | StaffMember], context: Context) -> Sequence[Decision]:
@@ -248,7 +311,7 @@ def clear_departure(states: Sequence[Departure | StaffMember], context: Context)
 def lacks(departure: Departure, open_: StillOpen) -> list[tuple[str, tuple[str, str, str]]]:
     """Customers that lack something, each with what: in Chinese, in English, as a code."""
     found: list[tuple[str, tuple[str, str, str]]] = []
-    for customer in sorted({*departure.owned, *open_.handovers, *open_.customers}):
+    for customer in sorted({*departure.owned, *open_.handovers, *open_.customers} - open_.merged):
         handover = open_.handovers.get(customer, Handover()).within(departure.id)
         if handover.accepted_by is None or customer in open_.customers:
             waits = handover.waits_for_answer
@@ -324,9 +387,12 @@ THINGS = {
     "invoice": ("未签收的发票(F3)", "invoice that is not signed for (F3)"),
     "qualification": ("办理中的资质审核(F1)", "qualification under way (F1)"),
     "invoice_request": ("办理中的开票申请(F2)", "invoice request under way (F2)"),
-    "dossier": ("待审的客户档案", "dossier that waits for review"),
     "change": ("待审的档案变更", "change that waits for the manager"),
     "verification": ("未完成的档案核验", "verification that is not done"),
     "delegation": ("有效的委托", "delegation that holds"),
+    "renewal": ("办理中的资料更新", "renewal of papers under way"),
+    "relation": ("待审的协作申请", "request for a relation"),
+    "measure": ("未完成的采购措施", "purchase measure that is not done"),
+    "approval": ("仅其本人可办理的审批步骤", "step that nobody else at work may sign"),
     "proposal": ("待答复的客户接收", "customer offered to them"),
 }

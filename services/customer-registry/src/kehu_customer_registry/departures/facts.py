@@ -15,6 +15,7 @@ from datetime import date
 from kehu.contracts.staff import (
     HandoverNoticeDue,
     HandoverProved,
+    OpenWorkMoved,
     StepEscalated,
     SuccessorAccepted,
     SuccessorDeclined,
@@ -39,7 +40,7 @@ class DepartureOpened(Fact, clause="R4.6"):
 
 
 class ThingTakenOver(Fact, clause="R4.6"):
-    """Something open that named the leaver (a visit, an invoice to collect, a verification) is somebody else's now."""
+    """Something open that named the leaver is the manager's now; `OpenWorkMoved` says since to whom it went."""
 
     departure: str
     kind: str
@@ -128,7 +129,7 @@ def _evolve_departure(state: Departure, fact: Fact) -> Departure:
                 frozenset(fact.owned),
                 frozenset(fact.helped),
             )
-        case ThingTakenOver():
+        case ThingTakenOver() | OpenWorkMoved():
             return replace(state, taken_over=state.taken_over | {(fact.kind, fact.thing)})
         case DepartureSettled():
             return replace(state, settled=True)
@@ -261,7 +262,7 @@ def _evolve_receipts(state: Handover, fact: Fact) -> Handover:
 
 DEPARTURES = Category(
     name="departure",
-    facts=(DepartureOpened, ThingTakenOver, DepartureSettled),
+    facts=(DepartureOpened, ThingTakenOver, OpenWorkMoved, DepartureSettled),
     initial=Departure(),
     evolve=_evolve_departure,
 )

@@ -1,6 +1,9 @@
 """What names a person until it is done, besides customers: visits, invoices, reviews, verifications, changes (R4.6).
 
-Three views, since a view has one source: the own log, engagement's topic, vetting's topic.
+Three views, since a view has one source: the own log, engagement's topic, vetting's topic. Steps of chains, which name
+roles, are in `approvals`. Not here: feedback forms (F8), of which engagement publishes nothing yet; and messages, each
+of which tells of something that is here, and is told anew to whoever takes that over, while the notifier withholds what
+is still queued for somebody who has gone.
 """
 
 from __future__ import annotations
@@ -16,9 +19,15 @@ from kehu.contracts.customers import (
     CustomerChangeDeclined,
     CustomerChangeProposed,
     OwnerAssigned,
+    PurchaseMeasureAssigned,
+    PurchaseMeasureClosed,
+    PurchaseMeasureOverdue,
+    RelationDeclined,
+    RelationRequested,
     VerificationDone,
     VerificationDue,
     VerificationReminded,
+    VerifierNeeded,
 )
 from kehu.contracts.engagement import VisitCancelled, VisitLogged, VisitPlanned
 from kehu.contracts.trade import (
@@ -33,10 +42,15 @@ from kehu.contracts.vetting import (
     QualificationRejected,
     QualificationSubmitted,
     QualificationWithdrawn,
+    RenewalReturned,
+    RenewalStepPassed,
+    RenewalSubmitted,
+    RenewalWithdrawn,
 )
 from kehu.event_store import Connection
 from kehu.facts import RecordedFact
 from kehu.service import OWN_LOG, View
+from kehu_customer_registry.departures.approvals import STRANDED
 from kehu_customer_registry.departures.decisions import OpenThing
 
 Apply = Callable[[Connection, RecordedFact[Any]], Awaitable[None]]
@@ -81,6 +95,17 @@ def _both(first: Apply, second: Apply) -> Apply:
     return apply
 
 
+def _passes(kind: str, thing: str) -> Apply:
+    """The last step ends it."""
+    done = _is_done("named_papers", kind, thing)
+
+    async def apply(connection: Connection, recorded: RecordedFact[Any]) -> None:
+        if recorded.fact.next_step is None:
+            await done(connection, recorded)
+
+    return apply
+
+
 NAMED_HERE = View(
     name="named-here",
     source=OWN_LOG,
@@ -89,9 +114,15 @@ NAMED_HERE = View(
         CustomerChangeProposed: _names("named_here", "change", "change", ["proposed_by"]),
         CustomerChangeDeclined: _is_done("named_here", "change", "change"),
         CustomerChanged: _is_done("named_here", "change", "change"),
-        OwnerAssigned: _is_done("named_here", "change", "change"),
+        OwnerAssigned: _both(_is_done("named_here", "change", "change"), _is_done("named_here", "relation", "change")),
+        RelationRequested: _names("named_here", "relation", "relation", ["requested_by"], "region"),
+        RelationDeclined: _is_done("named_here", "relation", "relation"),
+        PurchaseMeasureAssigned: _names("named_here", "measure", "measure", ["responsible"], "due_on"),
+        PurchaseMeasureOverdue: _names("named_here", "measure", "measure", ["responsible"], "due_on"),
+        PurchaseMeasureClosed: _is_done("named_here", "measure", "measure"),
         VerificationDue: _names("named_here", "verification", "verification", ["verifier"], "due_on"),
         VerificationReminded: _names("named_here", "verification", "verification", ["verifier"], "quarter"),
+        VerifierNeeded: _is_done("named_here", "verification", "verification"),  # nobody's, until somebody is named
         VerificationDone: _is_done("named_here", "verification", "verification"),
     },
 )
@@ -114,6 +145,10 @@ NAMED_PAPERS = View(
         QualificationApproved: _is_done("named_papers", "qualification", "qualification"),
         QualificationRejected: _is_done("named_papers", "qualification", "qualification"),
         QualificationWithdrawn: _is_done("named_papers", "qualification", "qualification"),
+        RenewalSubmitted: _names("named_papers", "renewal", "renewal", ["submitted_by"]),
+        RenewalStepPassed: _passes("renewal", "renewal"),
+        RenewalReturned: _is_done("named_papers", "renewal", "renewal"),
+        RenewalWithdrawn: _is_done("named_papers", "renewal", "renewal"),
         InvoiceRequested: _names("named_papers", "invoice_request", "request", ["requested_by"], "number"),
         InvoiceRequestClosed: _is_done("named_papers", "invoice_request", "request"),
         InvoiceIssued: _both(
@@ -126,7 +161,7 @@ NAMED_PAPERS = View(
 )
 
 # Uses the GIN indexes over people, staff_delegations_delegate and _principal, and handovers_asked.
-_OPEN = """
+_OPEN = f"""
 SELECT kind, thing, customer, about FROM named_here WHERE people @> ARRAY[$1]
 UNION ALL SELECT kind, thing, customer, about FROM named_visits WHERE people @> ARRAY[$1]
 UNION ALL SELECT kind, thing, customer, about FROM named_papers WHERE people @> ARRAY[$1]
@@ -134,11 +169,12 @@ UNION ALL SELECT 'delegation', coalesce(number, delegation), NULL, last_day::tex
     WHERE (principal = $1 OR delegate = $1) AND NOT ended AND last_day >= $2
 UNION ALL SELECT 'proposal', customer, customer, coalesce(due_on::text, '') FROM handovers
     WHERE successor = $1 AND accepted_by IS NULL
+UNION ALL {STRANDED}
 ORDER BY 1, 2
 """
 
 
-async def open_things(pool: asyncpg.Pool, person: str, today: date) -> tuple[OpenThing, ...]:
+async def open_things(pool: asyncpg.Pool | Connection, person: str, today: date) -> tuple[OpenThing, ...]:
     """Everything but customers that still names somebody."""
     rows = await pool.fetch(_OPEN, person, today)
     return tuple(OpenThing(row["kind"], row["thing"], row["customer"], row["about"]) for row in rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any
 
@@ -186,6 +186,8 @@ _THEIRS = """
 SELECT customer, number, name, department, owner, status FROM register
 WHERE (owner = $1 OR collaborators @> ARRAY[$1]) AND merged_into IS NULL ORDER BY customer
 """
+# Uses the primary key.
+_MERGED = "SELECT customer FROM register WHERE customer = ANY ($1) AND merged_into IS NOT NULL"
 _WITHIN = "SELECT customer FROM handovers WHERE departure = $1 AND NOT collaborator ORDER BY customer"
 
 
@@ -225,6 +227,11 @@ async def customers_of(pool: asyncpg.Pool | Connection, person: str) -> list[asy
 async def handed_over(pool: asyncpg.Pool, departure: str) -> list[str]:
     """The customers that a departure has handed over or is about to, but for those where the leaver only helped."""
     return [row["customer"] for row in await pool.fetch(_WITHIN, departure)]
+
+
+async def merged_of(pool: asyncpg.Pool, customers: Collection[str]) -> frozenset[str]:
+    """Those of some customers that belong to another dossier by now."""
+    return frozenset(row["customer"] for row in await pool.fetch(_MERGED, list(customers)))
 
 
 def owned(rows: Sequence[Any], person: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

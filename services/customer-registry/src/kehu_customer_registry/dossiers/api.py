@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from kehu.errors import NotFound
-from kehu.http import Acting, ActingRequest, Answer, Editing, StreamId
+from kehu.http import OPEN_TO_LEAVERS, Acting, ActingRequest, Answer, Editing, StreamId
 from kehu.ids import new_id
 from kehu.text import Paragraph
 from kehu_customer_registry.dossiers import decisions
@@ -134,7 +134,7 @@ async def pass_dossier(customer: StreamId, request: Editing) -> Answer:
     return await request.handle(DOSSIERS, here, decisions.pass_dossier)
 
 
-@router.get("/dossiers/{customer}")
+@router.get("/dossiers/{customer}", openapi_extra=OPEN_TO_LEAVERS)
 async def show_dossier(
     customer: StreamId,
     request: Acting,

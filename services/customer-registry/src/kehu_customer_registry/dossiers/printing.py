@@ -227,12 +227,12 @@ def _contacts(found: DossierShown) -> Table:
     return Table(
         Label("联系人", "Contacts"),
         (
-            Column(Label("姓名", "Name"), 1.2),
-            Column(Label("职务", "Title"), 1.4),
+            Column(Label("姓名", "Name"), 1.0),
+            Column(Label("职务", "Title"), 1.25),
             Column(Label("受众", "Audience"), 0.55),
-            Column(Label("电话", "Phones"), 1.5),
-            Column(Label("生日", "Birthday"), 0.9),
-            Column(Label("纪念日", "Anniversaries"), 1.2),
+            Column(Label("电话", "Phones"), 1.2),
+            Column(Label("生日", "Birthday"), 1.1),
+            Column(Label("纪念日", "Anniversaries"), 1.5),
             Column(Label("主要", "Main"), 0.45),
         ),
         [

@@ -31,7 +31,7 @@ from kehu.facts import Fact, RecordedFact
 from kehu.http import Acting, Page, Paging
 from kehu.service import OWN_LOG, View
 from kehu_customer_registry.dossiers.facts import TakeOverProposed
-from kehu_customer_registry.dossiers.rights import MANAGERS_STEPS
+from kehu_customer_registry.dossiers.rights import MANAGERS_STEPS, check_may_list
 
 router = APIRouter(tags=["dossiers"])
 
@@ -200,6 +200,7 @@ async def list_tasks(
 ) -> Page[TaskShown]:
     """What waits for you: dossiers to review or to mend, changes, relations, take-overs and merges; oldest first."""
     del waiting_for  # only one's own can be asked for
+    check_may_list(request.actor)
     after_at, after_task = paging.after(datetime, str)
     everywhere, departments = _managed(request.actor)
     rows = await request.pool.fetch(

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from kehu.commands import Thing
 from kehu.contracts.staff import Role
 from kehu.deciding import Actor, Grant
-from kehu.http import Acting, ActingRequest, Answer, Page, Paging, StreamId
+from kehu.http import OPEN_TO_LEAVERS, Acting, ActingRequest, Answer, Page, Paging, StreamId
 from kehu_customer_registry.delegations import revoking
 from kehu_customer_registry.history import Recorded, mask
 from kehu_customer_registry.staff import decisions, departments
@@ -137,7 +137,7 @@ class Me(BaseModel):
     mandates: list[MandateShown]
 
 
-@router.get("/me")
+@router.get("/me", openapi_extra=OPEN_TO_LEAVERS)
 async def show_me(request: Acting) -> Me:
     """Who you are here, and what you may do at this moment."""
     actor = request.actor

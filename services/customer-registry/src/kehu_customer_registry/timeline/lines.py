@@ -216,6 +216,7 @@ LINES: tuple[Line, ...] = (
     Line(
         s.HandoverNoticeDue, K.HANDOVER, "需告知客户由 {successor} 接手。", "The customer is to be told of {successor}."
     ),
+    Line(s.OpenWorkMoved, K.HANDOVER, "{leaver} 的未办事项移交给 {to}。", "Open work of {leaver} is moved to {to}."),
     Line(s.HandoverProved, K.HANDOVER, "交接告知凭证:{proof:word}。", "Proof of the handover notice: {proof:word}."),
     Line(NoteWritten, K.NOTE, "备注:{text}", "Note: {text}"),
     # --- vetting: qualification and credit

@@ -14,6 +14,7 @@ from kehu.errors import Forbidden, NotFound, Refused
 from kehu.facts import RecordedFact
 from kehu.money import show_yuan
 from kehu.policies import PolicyKind
+from kehu_customer_registry.staff.decisions import check_not_leaving
 from kehu_customer_registry.volumes.facts import Volumes
 
 CLAUSE = "R5.3.5"
@@ -112,7 +113,7 @@ def report_volume(command: ReportVolume, state: Volumes, context: Context) -> De
 
     Raises:
         CustomerUnknown, CustomerNotRegistered: there is nobody to report on (`context.gathered` is the `Reporting`).
-        Forbidden: the actor is not the manager of the customer's department.
+        Forbidden: the actor is not the manager of the customer's department, or is leaving (R4.6).
         MonthNotEnded: the month is not over.
         AlreadyReported: with another amount.
 
@@ -237,6 +238,8 @@ def _reporting(context: Context, *, by_person: bool) -> Reporting:
             clause=CLAUSE,
             code="not-your-department",
         )
+    if by_person:
+        check_not_leaving(context.actor)
     if not reporting.registered:
         raise CustomerNotRegistered(
             f"客户 {reporting.number} 的档案尚未归档,不能上报合同额。请先完成档案审核。",

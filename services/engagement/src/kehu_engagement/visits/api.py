@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 
 from kehu.calendar import Quarter
 from kehu.contracts.grading import Grade
-from kehu.http import Acting, ActingRequest, Answer, Editing, Page, Paging, StreamId
+from kehu.http import OPEN_TO_LEAVERS, Acting, ActingRequest, Answer, Editing, Page, Paging, StreamId
 from kehu.http.languages import Language
 from kehu.ids import new_id
 from kehu_engagement.visits import decisions
@@ -191,7 +191,7 @@ async def register_unplanned(customer: StreamId, body: RegisterUnplannedVisit, r
     )
 
 
-@router.post("/customers/{customer}/visits/{visit}/record")
+@router.post("/customers/{customer}/visits/{visit}/record", openapi_extra=OPEN_TO_LEAVERS)
 async def record_visit(customer: StreamId, visit: StreamId, body: RecordVisit, request: Editing) -> Answer:
     """Record a planned visit (F7)."""
     return await request.handle(
@@ -238,13 +238,13 @@ async def show_standing(customer: StreamId, request: Acting) -> StandingShown:
     )
 
 
-@router.get("/customers/{customer}/visits")
+@router.get("/customers/{customer}/visits", openapi_extra=OPEN_TO_LEAVERS)
 async def list_customer_visits(customer: StreamId, request: Acting, paging: Paging) -> Page[VisitRow]:
     """The visits to one customer, the latest first; those that one may see."""
     return await _list(request, paging, Filters(customer=customer))
 
 
-@router.get("/customers/{customer}/visits/{visit}")
+@router.get("/customers/{customer}/visits/{visit}", openapi_extra=OPEN_TO_LEAVERS)
 async def show_visit(customer: StreamId, visit: StreamId, request: Acting) -> VisitShown:
     """A visit with both forms (F6, F7), and the ETag to record or cancel it with."""
     state = await _customer(request, customer)
@@ -271,7 +271,7 @@ _Until = Annotated[date | None, Query(alias="to", description="The last day.")]
 _Code = Annotated[str | None, Query(max_length=100)]
 
 
-@router.get("/visits")
+@router.get("/visits", openapi_extra=OPEN_TO_LEAVERS)
 async def list_register(
     request: Acting,
     paging: Paging,

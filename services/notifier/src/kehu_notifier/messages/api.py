@@ -15,7 +15,7 @@ from kehu.calendar import end_of_day, start_of_day
 from kehu.contracts.messages import Channel
 from kehu.errors import NotFound
 from kehu.facts import Fact, RecordedFact
-from kehu.http import Acting, ActingRequest, Answer, Page, Paging, StreamId
+from kehu.http import OPEN_TO_LEAVERS, Acting, ActingRequest, Answer, Page, Paging, StreamId
 from kehu_notifier.messages import decisions
 from kehu_notifier.messages.decisions import ConfirmMessage, Ownership
 from kehu_notifier.messages.exporting import XLSX, export_ledger
@@ -124,7 +124,7 @@ def _filters(
 _Filters = Annotated[Filters, Depends(_filters)]
 
 
-@router.get("/messages")
+@router.get("/messages", openapi_extra=OPEN_TO_LEAVERS)
 async def list_ledger(request: Acting, paging: Paging, filters: _Filters) -> Page[MessageRow]:
     """The messages that one may see, the latest first: one's own, one's customers', a department's, or all."""
     rows = await list_messages(request.pool, sight(request.actor), filters, paging.after(datetime, str), paging.fetch)
@@ -137,7 +137,7 @@ async def export_messages(request: Acting, filters: _Filters) -> Response:
     return await export_ledger(request, filters)
 
 
-@router.get("/messages/{message}")
+@router.get("/messages/{message}", openapi_extra=OPEN_TO_LEAVERS)
 async def show_message(message: StreamId, request: Acting) -> MessageShown:
     """One message: its ledger entry, what happened to it, and its text where it is in the sandbox."""
     row = await _visible(request, message)

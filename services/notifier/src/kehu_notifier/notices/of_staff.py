@@ -13,6 +13,7 @@ from kehu.contracts.staff import (
     DepartureCleared,
     DepartureStarted,
     HandoverNoticeDue,
+    OpenWorkMoved,
     Role,
     StaffAccessEnded,
     StepEscalated,
@@ -173,6 +174,17 @@ def _handover(fact: SuccessorProposed | SuccessorDeclined | SuccessorAccepted) -
     return f"handover:{fact.customer}"
 
 
+def open_work_moved(recorded: RecordedFact[OpenWorkMoved], _state: Notices) -> News:
+    """Whoever gets a leaver's open work is told so; a manager who took it over themselves knows."""
+    fact, thing = recorded.fact, _work(recorded.fact)
+    values = {"departure": fact.number}
+    return news(recorded, thing, need(recorded, thing, TemplateName.OPEN_WORK_MOVED, person(fact.to), values))
+
+
+def _work(fact: OpenWorkMoved) -> str:
+    return f"{fact.departure}:{fact.kind}:{fact.thing}"
+
+
 # --- what customers are told -----------------------------------------------------------------------------------------
 
 
@@ -223,6 +235,7 @@ REACTIONS = (
     telling("tell-successor-proposed", SuccessorProposed, REGISTRY, _handover, successor_proposed),
     telling("tell-successor-declined", SuccessorDeclined, REGISTRY, _handover, successor_declined),
     telling("tell-successor-accepted", SuccessorAccepted, REGISTRY, _handover, successor_accepted),
+    telling("tell-open-work-moved", OpenWorkMoved, REGISTRY, _work, open_work_moved),
     telling("tell-handover-notice", HandoverNoticeDue, REGISTRY, _notice, handover_notice_due),
     telling("tell-message-failed", MessageFailed, NOTIFIER, _message, message_failed),
 )

@@ -76,6 +76,7 @@ class TemplateName(StrEnum):
     SUCCESSION_TO_ACCEPT = "succession-to-accept"
     SUCCESSION_DECLINED = "succession-declined"
     SUCCESSION_SETTLED = "succession-settled"
+    OPEN_WORK_MOVED = "open-work-moved"
     CUSTOMER_HANDOVER = "customer-handover"
     NOTICE_UNDELIVERED = "notice-undelivered"
     DOCUMENT_EXPIRING = "document-expiring"
@@ -174,6 +175,7 @@ TOLD_VARIABLES: Mapping[TemplateName, frozenset[str]] = {
     TemplateName.ACCESS_ENDED: frozenset({"departure"}),
     TemplateName.SUCCESSORS_TO_PROPOSE: frozenset({"departure", "day"}),
     TemplateName.SUCCESSION_TO_ACCEPT: frozenset({"day"}),
+    TemplateName.OPEN_WORK_MOVED: frozenset({"departure"}),
     TemplateName.NOTICE_UNDELIVERED: frozenset({"notice"}),
     TemplateName.DOCUMENT_EXPIRING: frozenset({"document", "day", "effect"}),
     TemplateName.DOCUMENT_LAST_DAY: frozenset({"document", "day", "effect"}),

@@ -98,6 +98,7 @@ WORKLISTS: Mapping[TemplateName, Worklist] = {
     TemplateName.SUCCESSORS_TO_PROPOSE: _HANDOVERS,
     TemplateName.SUCCESSION_TO_ACCEPT: _HANDOVERS,
     TemplateName.SUCCESSION_DECLINED: _HANDOVERS,
+    TemplateName.OPEN_WORK_MOVED: Worklist(_REGISTRY, "/moved-work?waiting_for=me"),
     TemplateName.SUCCESSION_SETTLED: _HANDOVERS,
     TemplateName.NOTICE_UNDELIVERED: Worklist("notifier", "/messages?state=failed"),
     TemplateName.TURN_TO_SIGN: _QUALIFICATIONS,

@@ -59,6 +59,7 @@ from kehu.contracts.staff import (
     DepartureCleared,
     DepartureStarted,
     HandoverNoticeDue,
+    OpenWorkMoved,
     Role,
     StaffAccessEnded,
     StepEscalated,
@@ -290,6 +291,9 @@ HANDOVER: dict[str, Any] = {**DAYS, "departure": "dp-1", "leaver": "li", "succes
 PROPOSED = SuccessorProposed(**HANDOVER, due_on=DAY)
 ACCEPTED = SuccessorAccepted(**HANDOVER, accepted_by="wang")
 NOTICE_DUE = HandoverNoticeDue(**HANDOVER)
+WORK_MOVED = OpenWorkMoved.model_validate(
+    HANDOVER | {"number": "LZ000001", "kind": "visit", "thing": "v-1", "to": "wang", "remark": "x", "moved_by": "zhao"}
+)
 DECLINED = SuccessorDeclined(**HANDOVER, reason="x")
 FAILED = MessageFailed(
     message="m-1", customer=CUSTOMER, channel="sms", reason="no-address", template="customer-handover", cause="f-1"
@@ -469,6 +473,7 @@ EXAMPLES: Sequence[Fact] = (
     PROPOSED,
     ACCEPTED,
     NOTICE_DUE,
+    WORK_MOVED,
     VOIDED,
     WITHDRAWN,
     EXPIRING,

@@ -81,6 +81,11 @@ WORDS: Mapping[TemplateName, Template] = {
         f"客户 {CUSTOMER} 的接手人已确认，请告知客户并留存凭据。",
         f"The successor for {CUSTOMER} is settled: see that the customer is told, and keep the proof.",
     ),
+    TemplateName.OPEN_WORK_MOVED: to_staff(
+        "离职交接 {departure} 中有一项未办事项移交给您，请办理。",
+        "Open work of departure {departure} is yours now: see to it.",
+        TWO_WEEKS,
+    ),
     TemplateName.CUSTOMER_HANDOVER: to_customer(
         "尊敬的{recipient_name}：{customer_name}的业务已由我公司新的营销员负责，将与您联系，感谢支持。", WEEK
     ),
