@@ -75,7 +75,7 @@ async def _ask(connection: Connection, thing: str, step: str, fact: Any, roles: 
 async def _step(connection: Connection, thing: str, step: Step | None, fact: Any, *barred: str) -> None:
     """A chain stands at a step, and only there; nothing is to be signed where it is with the salesperson."""
     await connection.execute(_DONE, thing)
-    if step in _SIGNERS:
+    if step is not None and step in _SIGNERS:
         await _ask(connection, thing, step.value, fact, _SIGNERS[step], *barred)
 
 
