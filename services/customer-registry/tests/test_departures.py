@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import count
@@ -37,12 +37,14 @@ from kehu_customer_registry.departures import decisions, handovers, proofs
 from kehu_customer_registry.departures.decisions import Beginning, MoveWork, OpenThing, StartDeparture, StillOpen
 from kehu_customer_registry.departures.facts import DEPARTURES, HANDOVERS
 from kehu_customer_registry.departures.proofs import AttemptNotice, ProveNotice
-from kehu_customer_registry.dossiers import changes
+from kehu_customer_registry.dossiers import changes, closing, merging
 from kehu_customer_registry.dossiers import decisions as dossiers
 from kehu_customer_registry.dossiers.changes import AssignOwner
+from kehu_customer_registry.dossiers.closing import CloseCustomer, ReopenCustomer
 from kehu_customer_registry.dossiers.decisions import DraftDossier
 from kehu_customer_registry.dossiers.facts import DOSSIERS
 from kehu_customer_registry.dossiers.finding import decide_with_people
+from kehu_customer_registry.dossiers.merging import Pair, ProposeMerge, ProposeUndo
 from kehu_customer_registry.staff import decisions as staff
 from kehu_customer_registry.staff.decisions import RolePost, Surroundings
 from kehu_customer_registry.staff.facts import STAFF, Department
@@ -67,6 +69,7 @@ def company(*customers: str) -> Company:
     here.employ("hr2", (Role.HR, None))
     here.employ("gao", (Role.GENERAL_MANAGER, None))
     here.employ("admin", (Role.ADMIN, None))
+    here.employ("market", (Role.MARKET_DEPT, None))
     for customer in customers or ("c-1",):
         facts = [fact.model_copy(update={"customer": customer}) for fact in archived().facts]
         here.record(DOSSIERS, customer, *facts)
@@ -75,7 +78,12 @@ def company(*customers: str) -> Company:
 
 def owned_by(here: Company, person: str) -> tuple[str, ...]:
     names = [stream.removeprefix("customer-") for stream in here.facts if stream.startswith("customer-")]
-    return tuple(name for name in names if here.state(DOSSIERS, name).owner == person)
+    found = {name: here.state(DOSSIERS, name) for name in names}
+    return tuple(name for name, one in found.items() if one.owner == person and one.merged_into is None)
+
+
+def merged_among(here: Company, customers: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for name in customers if here.state(DOSSIERS, name).merged_into is not None)
 
 
 def start(
@@ -535,7 +543,7 @@ def test_a_successor_who_does_not_answer_is_told_of_to_the_manager() -> None:
 # --- whatever is tried -----------------------------------------------------------------------------------------------
 CUSTOMERS = ("c-1", "c-2", "c-3")
 SELLERS = ("sales", "helper", "other", "manager")
-EVERYBODY = (*SELLERS, "westie", "wanda", "hr", "hr2", "gao", "admin")
+EVERYBODY = (*SELLERS, "westie", "wanda", "hr", "hr2", "gao", "admin", "market")
 person_ = st.sampled_from(EVERYBODY)
 customer_ = st.sampled_from(CUSTOMERS)
 
@@ -634,15 +642,64 @@ class Departures(RuleBasedStateMachine):
     def clear(self, by: str, pick: int) -> None:
         found = self._pick(pick)
         states = {name: self.here.state(HANDOVERS, name).within(found.id) for name in found.owned}
-        open_ = StillOpen(owned_by(self.here, found.person), (), states)
+        merged = merged_among(self.here, found.owned)
+        open_ = StillOpen(owned_by(self.here, found.person), (), states, merged)
         things = [(DEPARTURES, found.id), (STAFF, found.person)]
         if self.attempt(self.here.actor(by), decisions.clear_departure, things, open_):
-            assert found.person not in {self.here.state(DOSSIERS, name).owner for name in CUSTOMERS}
-            for name in found.owned:
+            assert not owned_by(self.here, found.person)
+            for name in found.owned - merged:
                 handover = self.here.state(HANDOVERS, name)
                 assert handover.departure == found.id
                 assert handover.accepted_by is not None
-                assert handover.proof is not None
+                assert handover.proof is not None or not handover.notice_due
+
+    @rule(
+        by=person_,
+        customer=customer_,
+        decide=st.sampled_from(
+            [
+                partial(closing.close_customer, CloseCustomer("停业")),
+                partial(closing.reopen_customer, ReopenCustomer("复业")),
+                *(partial(changes.assign_owner, AssignOwner(owner, ())) for owner in SELLERS),
+            ]
+        ),
+    )
+    def keep(self, by: str, customer: str, decide: Any) -> None:
+        """Close, reopen, or give to another owner, as routes do: with the people's own streams."""
+        before = self.here.state(DOSSIERS, customer).owner
+        owner: str = getattr(decide.args[0], "owner", before)
+        leaving = self.here.state(STAFF, owner).leaving
+        things = [(DOSSIERS, customer), (STAFF, owner)]
+        if self.attempt(self.here.actor(by), partial(decide_with_people, decide, [owner]), things):
+            assert self.here.state(DOSSIERS, customer).owner == before or leaving is None
+
+    @rule(by=person_, survivor=customer_, merged=customer_)
+    def propose(self, by: str, survivor: str, merged: str) -> None:
+        """A merge, or the undoing of one."""
+        if survivor == merged:
+            return
+        name = f"m-{next(self.names)}"
+
+        def decide(states: Sequence[Any], context: Context) -> Sequence[Decision]:
+            if merged in states[0].merged:
+                return merging.propose_undo(ProposeUndo(name, "误并"), states[0], states[1], context)
+            return merging.propose_merge(ProposeMerge(name, (), "同一家"), Pair(*states), context)
+
+        self.attempt(self.here.actor(by), decide, [(DOSSIERS, survivor), (DOSSIERS, merged)])
+
+    @rule(by=person_)
+    def confirm(self, by: str) -> None:
+        for survivor in CUSTOMERS:
+            proposed = self.here.state(DOSSIERS, survivor).merge
+            if proposed is not None:
+
+                def decide(states: Sequence[Any], context: Context, merge: str = proposed.merge) -> Sequence[Decision]:
+                    return merging.confirm_merge(merge, Pair(*states), context)
+
+                things = [(DOSSIERS, survivor), (DOSSIERS, proposed.merged)]
+                done = self.attempt(self.here.actor(by), decide, things)
+                assert not (done and by == proposed.proposed_by), "two people"
+        self._pass_on()  # who has left may be the owner of what a merge had put aside
 
     @rule(by=st.sampled_from(["admin", "gao"]), who=st.sampled_from(SELLERS))
     def grant(self, by: str, who: str) -> None:
@@ -666,6 +723,8 @@ class Departures(RuleBasedStateMachine):
         for name in self.departures:
             found = self.here.state(DEPARTURES, name)
             for customer in CUSTOMERS:
+                if found.person == "manager" and self.here.state(STAFF, "gao").leaving:
+                    continue  # nobody is there to pass it to
                 things = [
                     (DEPARTURES, name),
                     (HANDOVERS, customer),
@@ -679,9 +738,10 @@ class Departures(RuleBasedStateMachine):
     def every_customer_has_an_owner_who_works_here_or_leaves_to_be_relieved(self) -> None:
         at_the_top = self.here.state(STAFF, "manager").at_work
         for customer in CUSTOMERS:
-            owner = self.here.state(DOSSIERS, customer).owner
-            assert owner
-            assert not (self.here.state(STAFF, owner).ended and at_the_top)
+            dossier = self.here.state(DOSSIERS, customer)
+            assert dossier.owner
+            if dossier.merged_into is None:
+                assert not (self.here.state(STAFF, dossier.owner).ended and at_the_top)
 
     @invariant()
     def who_is_leaving_records_nothing_but_notes(self) -> None:

@@ -26,7 +26,7 @@ from kehu.contracts.customers import (
     OwnerAssigned,
 )
 from kehu.deciding import Actor, Context, Decision
-from kehu.errors import Forbidden, KehuError, Refused
+from kehu.errors import Forbidden, KehuError, NotFound, Refused
 from kehu.event_store import Claim
 from kehu.facts import Fact
 from kehu_customer_registry.commitments.facts import COMMITMENTS, CommitmentHeard, Commitments, Heard
@@ -35,7 +35,7 @@ from kehu_customer_registry.dossiers.changes import AssignOwner, ChangeDossier, 
 from kehu_customer_registry.dossiers.closing import CloseCustomer, ReopenCustomer
 from kehu_customer_registry.dossiers.decisions import DraftDossier, EditDossier, ReturnDossier, SalesForce, missing
 from kehu_customer_registry.dossiers.facts import DOSSIERS, Dossier
-from kehu_customer_registry.dossiers.merging import Pair, ProposeMerge, added_up
+from kehu_customer_registry.dossiers.merging import Pair, ProposeMerge, ProposeUndo, added_up
 from kehu_customer_registry.dossiers.relations import AgreeToRelation, DeclineRelation, RequestRelation
 from kehu_customer_registry.dossiers.taking_over import ProposeTakeOver
 from kehu_customer_registry.testing import (
@@ -61,6 +61,7 @@ from kehu_customer_registry.volumes.facts import VOLUMES, Volumes
 MARKET2 = person("market2", "market_dept", department=None)
 SEPTEMBER, OCTOBER = Month(2026, 9), Month(2026, 10)
 PROPOSE = ProposeMerge("m-1", (SEPTEMBER,), "同一营业执照")
+UNDO = ProposeUndo("u-1", "误并")
 
 
 def context(actor: Actor) -> Context:
@@ -94,6 +95,20 @@ def confirmed(found: Pair, by: Actor = MARKET2) -> Pair:
     return replace(found, survivor=survivor, merged=merged)
 
 
+def undo_proposed(found: Pair) -> Pair:
+    first, second = merging.propose_undo(UNDO, found.survivor, found.merged, context(MARKET))
+    assert not second.facts
+    return replace(found, survivor=DOSSIERS.fold(first.facts, found.survivor))
+
+
+def undone(found: Pair) -> Pair:
+    """Taken apart by two people."""
+    first, second = merging.confirm_merge("u-1", undo_proposed(found), context(MARKET2))
+    assert [type(fact) for fact in (*first.facts, *second.facts)] == [CustomersUnmerged, CustomersUnmerged]
+    survivor, merged = DOSSIERS.fold(first.facts, found.survivor), DOSSIERS.fold(second.facts, found.merged)
+    return replace(found, survivor=survivor, merged=merged)
+
+
 def test_a_merge_takes_two_people_and_stands_in_both_streams() -> None:
     found = proposed()
     with pytest.raises(Forbidden) as refused:
@@ -112,7 +127,9 @@ def test_others_merge_nothing(actor: Actor) -> None:
         merging.confirm_merge("m-1", proposed(), context(actor))
     done = confirmed(proposed())
     with pytest.raises(Forbidden):
-        merging.undo_merge("误并", done.survivor, done.merged, context(actor))
+        merging.propose_undo(UNDO, done.survivor, done.merged, context(actor))
+    with pytest.raises(Forbidden):
+        merging.confirm_merge("u-1", undo_proposed(done), context(actor))
 
 
 def test_only_the_survivor_takes_commands() -> None:
@@ -134,8 +151,7 @@ def test_volumes_add_up_unless_a_month_is_marked_duplicate_and_no_longer_once_un
     own = volumes("c-1", september=100, october=10)
     done = confirmed(proposed(merged_volumes=volumes("c-2", september=100, october=5)))
     assert added_up(own, done.survivor) == {SEPTEMBER: 100, OCTOBER: 15}
-    first, _ = merging.undo_merge("误并", done.survivor, done.merged, context(MARKET))
-    assert added_up(own, DOSSIERS.fold(first.facts, done.survivor)) == {SEPTEMBER: 100, OCTOBER: 10}
+    assert added_up(own, undone(done).survivor) == {SEPTEMBER: 100, OCTOBER: 10}
 
 
 def test_undo_restores_both_and_what_was_said_since_stays_with_the_survivor() -> None:
@@ -143,11 +159,28 @@ def test_undo_restores_both_and_what_was_said_since_stays_with_the_survivor() ->
     done = confirmed(proposed())
     changed = changes.change_dossier(ChangeDossier({"region": "江苏"}), done.survivor, context(MANAGER))
     survivor = DOSSIERS.fold(changed.facts, done.survivor)
-    first, second = merging.undo_merge("误并", survivor, done.merged, context(MARKET))
-    assert [type(fact) for fact in (*first.facts, *second.facts)] == [CustomersUnmerged] * 2
-    assert DOSSIERS.fold(second.facts, done.merged) == before.merged
-    after = DOSSIERS.fold(first.facts, survivor)
+    found = undone(replace(done, survivor=survivor))
+    assert found.merged == before.merged
+    after = found.survivor
     assert (after.content.region, after.merged, after.merge) == ("江苏", {}, None)
+
+
+def test_undoing_a_merge_takes_two_people_too() -> None:
+    done = undo_proposed(confirmed(proposed()))
+    assert done.merged.merged_into  # nothing has changed yet
+    with pytest.raises(Forbidden) as refused:
+        merging.confirm_merge("u-1", done, context(MARKET))
+    assert refused.value.problem_code == "own-submission"
+    with pytest.raises(Refused) as pending:
+        merging.propose_undo(UNDO, done.survivor, done.merged, context(MANAGER))
+    assert pending.value.problem_code == "merge-pending"
+    declined = merging.decline_merge("u-1", "是同一客户", done.survivor, context(MANAGER))
+    kept = replace(done, survivor=DOSSIERS.fold(declined.facts, done.survivor))
+    with pytest.raises(NotFound):
+        merging.confirm_merge("u-1", kept, context(MARKET2))
+    assert undone(kept).merged.merged_into is None
+    with pytest.raises(NotFound):
+        merging.propose_undo(UNDO, undone(kept).survivor, kept.merged, context(MARKET))
 
 
 def test_a_merge_is_declined_or_taken_back() -> None:
@@ -191,7 +224,7 @@ def test_a_merge_waits_for_open_reviews_and_released_goods(kept: str, facts: lis
         return
     with pytest.raises(Refused) as refused:
         merging.propose_merge(PROPOSE, pair(**{kept: holds}), context(MARKET))
-    assert refused.value.problem_code == "merge-committed"
+    assert refused.value.problem_code == "still-committed"
     with pytest.raises(Refused):
         confirmed(replace(proposed(), **{kept: holds}))
 
@@ -403,19 +436,20 @@ class Dossiers(RuleBasedStateMachine):
         self.attempt(actor, decide)
         if before.merged_into is None and self.state(merged).merged_into == survivor:
             self.before_merge[merged] = before
+        elif before.merged_into is not None and self.state(merged).merged_into is None:
+            assert proposed_.proposed_by != actor.id, "two people"
+            assert self.state(merged) == self.before_merge.pop(merged), "undo restores"
 
     @rule(merged=st.sampled_from(CUSTOMERS), actor=PEOPLE)
-    def undo_merge(self, merged: str, actor: Actor) -> None:
+    def propose_undo(self, merged: str, actor: Actor) -> None:
         survivor = self.state(merged).merged_into or CUSTOMERS[0]
-        was_merged = self.state(merged).merged_into is not None
+        command = ProposeUndo(self.new(), "误并")
 
         def decide(c: Context) -> Sequence[tuple[str, Decision]]:
-            found = merging.undo_merge("误并", self.state(survivor), self.state(merged), c)
+            found = merging.propose_undo(command, self.state(survivor), self.state(merged), c)
             return list(zip([survivor, merged], found, strict=True))
 
         self.attempt(actor, decide)
-        if was_merged and self.state(merged).merged_into is None:
-            assert self.state(merged) == self.before_merge.pop(merged), "undo restores"
 
     @invariant()
     def a_refusal_tells_everything(self) -> None:

@@ -721,7 +721,9 @@ async def test_a_merge_moves_all_that_comes_round_to_the_survivor_and_its_undoin
     assert {line["customer"] for line in lines} == {survivor, merged}
     assert [line["type"] for line in lines].count("CustomersMerged") == 1
 
-    undone = await world.edit("market", f"/dossiers/{survivor}", f"merged/{merged}/undo", {"reason": "并非同一客户"})
+    path = f"/dossiers/{survivor}"
+    undo = (await world.edit("market", path, f"merged/{merged}/undo", {"reason": "并非同一客户"})).json()["merge"]
+    undone = await world.edit("manager", path, f"merges/{undo}/confirm")
     assert undone.status_code == 200, undone.text
 
     async def restored() -> bool:

@@ -30,8 +30,10 @@ from kehu.contracts.customers import (
 from kehu.contracts.grading import Grade
 from kehu.deciding import Actor, Context
 from kehu.errors import Forbidden, Invalid, KehuError, NotFound, Refused
+from kehu.facts import Fact
 from kehu.monthdays import MonthDay
 from kehu.privacy import personal_paths
+from kehu_customer_registry.commitments.facts import COMMITMENTS, CommitmentHeard, Heard
 from kehu_customer_registry.dossiers import changes, closing, decisions, relations, taking_over
 from kehu_customer_registry.dossiers.changes import ChangeDossier
 from kehu_customer_registry.dossiers.closing import CloseCustomer, ReopenCustomer
@@ -454,6 +456,21 @@ def test_a_customer_is_closed_and_reopened_by_its_manager() -> None:
     (reopened,) = case.do(closing.reopen_customer, MANAGER, ReopenCustomer("恢复经营"))
     assert isinstance(reopened, CustomerReopened)
     assert case.do(changes.change_dossier, SALES, ChangeDossier({"region": "江苏"}))
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        [CommitmentHeard(customer=CUSTOMER, heard=Heard.REVIEW_OPENED, thing="q-1")],
+        [CommitmentHeard(customer=CUSTOMER, heard=Heard.RELEASED, thing="o-1", batch=1, amount_fen=100)],
+    ],
+)
+def test_a_customer_with_an_open_review_or_released_goods_is_not_closed(facts: list[Fact]) -> None:
+    case = archived()
+    with pytest.raises(Refused) as refused:
+        case.do(closing.close_customer, MANAGER, CloseCustomer("停业"), holds=COMMITMENTS.fold(facts))
+    assert refused.value.problem_code == "still-committed"
+    assert refused.value.evidence["reviews"] or refused.value.evidence["batches"]
 
 
 def test_a_customer_whose_owner_has_left_is_not_reopened_without_another() -> None:

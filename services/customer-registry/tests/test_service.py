@@ -855,8 +855,13 @@ async def test_merged_numbers_lead_to_the_survivor_until_the_merge_is_undone(wor
     await world.done("manager", "POST", "/volumes", {"reports": [later]})
     assert await world.facts(f"volumes-{merged}") == ["ContractVolumeReported"]
 
-    undone = await world.edit("market", number, f"merged/{other}/undo", {"reason": "误并"})
+    undo = (await world.edit("market", number, f"merged/{other}/undo", {"reason": "误并"})).json()["merge"]
+    refused(await world.edit("market", number, f"merges/{undo}/confirm"), 403, "own-submission")
+    (task,) = (await world.done("manager", "GET", "/dossiers?waiting_for=me&kind=unmerge"))["items"]
+    assert (task["task"], task["number"]) == (undo, number)
+    undone = await world.edit("manager", number, f"merges/{undo}/confirm")
     assert undone.status_code == 200, undone.text
+    assert (await world.done("manager", "GET", "/dossiers?waiting_for=me&kind=unmerge"))["items"] == []
     shown = await world.done("sun", "GET", f"/dossiers/{other}")
     assert (shown["customer"], shown["status"], shown["region"]) == (merged, "archived", "浙江")
     assert (await world.done("sun", "GET", f"/dossiers/{number}"))["region"] == "江苏"

@@ -308,7 +308,10 @@ class RelationDeclined(PublishedFact, clause="R4.2"):
 
 
 class CustomerMergeProposed(PublishedFact, clause="R4"):
-    """Somebody holds that two dossiers are of one customer; a second person confirms or declines it."""
+    """Somebody holds that two dossiers are of one customer, or (`undo`) that their merge was mistaken.
+
+    A second person confirms or declines it.
+    """
 
     customer: str
     merge: str
@@ -320,10 +323,11 @@ class CustomerMergeProposed(PublishedFact, clause="R4"):
     duplicate_months: tuple[Month, ...] = ()
     reason: str
     proposed_by: str
+    undo: bool = False
 
 
 class CustomerMergeDeclined(PublishedFact, clause="R4"):
-    """The two dossiers stay apart: the second person disagrees, or whoever proposed it took it back."""
+    """The two dossiers stay as they are: the second person disagrees, or whoever proposed it took it back."""
 
     customer: str
     merge: str
@@ -368,6 +372,7 @@ class CustomersUnmerged(PublishedFact, clause="R4"):
     merged: str
     reason: str
     undone_by: str
+    proposed_by: str | None = None
 
 
 class CustomerClosed(PublishedFact, clause="R4"):

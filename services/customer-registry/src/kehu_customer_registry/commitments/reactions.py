@@ -9,6 +9,7 @@ from kehu.contracts.trade import GoodsShipped, OrderCancelled, OrderReleased, Re
 from kehu.contracts.vetting import (
     AgentActivated,
     QualificationRejected,
+    QualificationRenewed,
     QualificationReturned,
     QualificationSubmitted,
     QualificationWithdrawn,
@@ -57,6 +58,8 @@ REACTIONS = (
     _reaction("hear-rejected", QualificationRejected, _review(Heard.REVIEW_CLOSED)),
     _reaction("hear-withdrawn", QualificationWithdrawn, _review(Heard.REVIEW_CLOSED)),
     _reaction("hear-activated", AgentActivated, _review(Heard.REVIEW_CLOSED)),
+    # A new review of an active customer ends so: it is in force from its approval on.
+    _reaction("hear-renewed", QualificationRenewed, _review(Heard.REVIEW_CLOSED)),
     _reaction("hear-released", OrderReleased, _batch(Heard.RELEASED)),
     _reaction("hear-blocked", ReleaseBlocked, _batch(Heard.BLOCKED)),
     _reaction("hear-shipped", GoodsShipped, _shipped),

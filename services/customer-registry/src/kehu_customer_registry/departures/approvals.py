@@ -174,7 +174,7 @@ SELECT 'approval', s.thing || ':' || s.step, s.customer, s.step FROM (
     SELECT thing, step, customer, department, roles, barred FROM waiting_steps
     UNION ALL
     SELECT t.task, t.kind, t.customer, r.department,
-           CASE WHEN t.kind IN ('take_over', 'merge') THEN ARRAY['dept_manager', 'market_dept']
+           CASE WHEN t.kind IN ('take_over', 'merge', 'unmerge') THEN ARRAY['dept_manager', 'market_dept']
                 ELSE ARRAY['dept_manager'] END,
            t.barred
     FROM dossier_tasks t JOIN register r USING (customer) WHERE t.kind <> 'mend' AND r.merged_into IS NULL

@@ -28,6 +28,7 @@ from kehu_customer_registry.departures.decisions import check_running
 from kehu_customer_registry.departures.facts import HANDOVERS, Departure, Handover, HandoverNotesWritten
 from kehu_customer_registry.departures.policy import departing
 from kehu_customer_registry.departures.rights import CLAUSE
+from kehu_customer_registry.dossiers.decisions import check_apart
 from kehu_customer_registry.dossiers.facts import Dossier, Status
 from kehu_customer_registry.staff.decisions import check_assignable, check_not_leaving
 from kehu_customer_registry.staff.facts import StaffMember
@@ -69,6 +70,7 @@ def propose_successor(states: Sequence[Any], context: Context) -> Sequence[Decis
         Forbidden: the actor is not the manager of the customer's department.
         NotRunning: the departure does not run.
         NotTheirs: the customer is none of the leaver's.
+        WrongStatus: the dossier was merged into another one.
         Refused: the successor is leaving; or has accepted already.
         NotFound: the successor is no salesperson of that department.
 
@@ -76,6 +78,7 @@ def propose_successor(states: Sequence[Any], context: Context) -> Sequence[Decis
     found = scene(states)
     signature = rights.check_manager(context.actor, found.dossier.department, found.departure.person)
     check_running(found.departure, found.leaver)
+    check_apart(found.dossier)
     handover = found.handover.within(found.departure.id)
     collaborator = _check_theirs(found)
     _check_not_accepted(handover)
@@ -107,12 +110,14 @@ def accept_successor(states: Sequence[Any], context: Context) -> Sequence[Decisi
         Forbidden: it is somebody else, or the manager too early.
         NoProposal: nobody was asked, or they have answered.
         NotRunning: the departure does not run.
+        WrongStatus: the dossier was merged into another one.
         Refused: the successor is leaving; the customer has another owner meanwhile.
 
     """
     found = scene(states)
     handover = _check_asked(found)
     check_running(found.departure, found.leaver)
+    check_apart(found.dossier)
     on_behalf_of = None
     if context.actor.id == handover.successor:
         check_not_leaving(context.actor)
@@ -152,13 +157,13 @@ def decline_successor(reason: str, states: Sequence[Any], context: Context) -> S
 def pass_to_manager(states: Sequence[Any], context: Context) -> Sequence[Decision]:
     """Access has ended: what is left passes to the manager (`successor` of the scene), whatever was proposed.
 
-    Nothing where the customer is not the leaver's any more, or the manager is leaving too.
+    Nothing where the customer is not the leaver's any more, belongs to another dossier, or the manager is leaving too.
     """
     found = scene(states)
     person = found.departure.person
     owns = found.dossier.owner == person
     helps = person in found.dossier.content.collaborators
-    if not found.leaver.ended or not (owns or helps) or not found.successor.at_work:
+    if not found.leaver.ended or not (owns or helps) or not found.successor.at_work or found.dossier.merged_into:
         return _on_handover([])
     return _taken(found, context.actor.id, None, collaborator=not owns, keeps_collaborator=False)
 

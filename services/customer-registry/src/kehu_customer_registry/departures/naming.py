@@ -167,8 +167,9 @@ UNION ALL SELECT kind, thing, customer, about FROM named_visits WHERE people @> 
 UNION ALL SELECT kind, thing, customer, about FROM named_papers WHERE people @> ARRAY[$1]
 UNION ALL SELECT 'delegation', coalesce(number, delegation), NULL, last_day::text FROM staff_delegations
     WHERE (principal = $1 OR delegate = $1) AND NOT ended AND last_day >= $2
-UNION ALL SELECT 'proposal', customer, customer, coalesce(due_on::text, '') FROM handovers
-    WHERE successor = $1 AND accepted_by IS NULL
+UNION ALL SELECT 'proposal', h.customer, h.customer, coalesce(h.due_on::text, '')
+    FROM handovers h JOIN departures d USING (departure) JOIN register r ON r.customer = h.customer
+    WHERE h.successor = $1 AND h.accepted_by IS NULL AND d.state = 'running' AND r.merged_into IS NULL
 UNION ALL {STRANDED}
 ORDER BY 1, 2
 """

@@ -174,7 +174,7 @@ SELECT h.customer, r.number, r.name, h.departure, d.number AS departure_number, 
        h.collaborator, h.due_on, h.accepted_by, h.notice_due, h.notes, h.attempts, h.proof
 FROM handovers h JOIN departures d USING (departure) JOIN register r ON r.customer = h.customer
 WHERE ($1::text IS NULL OR (h.customer, h.departure) > ($1, $2::text))
-  AND d.state = 'running'
+  AND d.state = 'running' AND r.merged_into IS NULL
   AND (h.successor = $3 AND h.accepted_by IS NULL
        OR (h.department = ANY ($4) OR $5) AND h.leaver <> $3
           AND (h.successor IS NULL OR h.accepted_by IS NULL AND h.due_on < $6

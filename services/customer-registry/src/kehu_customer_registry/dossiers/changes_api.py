@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from kehu.commands import Thing
 from kehu.contracts.customers import Affiliation, CustomerKind
+from kehu.deciding import Context, Decision
 from kehu.http import Acting, Answer, Editing, StreamId
 from kehu.ids import new_id
 from kehu.text import Line, Paragraph
+from kehu_customer_registry.commitments.facts import COMMITMENTS
 from kehu_customer_registry.dossiers import changes, closing, relations
 from kehu_customer_registry.dossiers.api import new_people
 from kehu_customer_registry.dossiers.changes import (
@@ -27,6 +31,7 @@ from kehu_customer_registry.dossiers.finding import find_customer, handle_with_p
 from kehu_customer_registry.dossiers.form import MOST_COLLABORATORS, ChangeForm, Region, Relations
 from kehu_customer_registry.dossiers.form import relations as as_relations
 from kehu_customer_registry.dossiers.relations import AgreeToRelation, DeclineRelation, RequestRelation
+from kehu_customer_registry.purchases.views import open_orders
 from kehu_customer_registry.staff.decisions import Code
 
 router = APIRouter(tags=["dossiers"])
@@ -168,9 +173,18 @@ async def assign_owner(customer: StreamId, body: OwnerForm, request: Editing) ->
 
 @router.post("/dossiers/{customer}/close")
 async def close_customer(customer: StreamId, body: ReasonForm, request: Editing) -> Answer:
-    """End the relation with a customer; its dossier stays. The department's manager does."""
+    """End the relation with a customer; its dossier stays. The manager does; `open_orders` are those that go on.
+
+    Refused while a qualification review is open or a released batch has not shipped.
+    """
     here = await find_customer(request.running, customer)
-    return await request.handle(DOSSIERS, here, partial(closing.close_customer, CloseCustomer(body.reason)))
+
+    def decide(states: Sequence[Any], context: Context) -> Sequence[Decision]:
+        dossier, holds = states
+        return closing.close_customer(CloseCustomer(body.reason), dossier, context, holds=holds), Decision()
+
+    things = [Thing(DOSSIERS, here), Thing(COMMITMENTS, here, must_exist=False)]
+    return await request.handle_together(things, decide, numbers={"open_orders": await open_orders(request.pool, here)})
 
 
 @router.post("/dossiers/{customer}/reopen")

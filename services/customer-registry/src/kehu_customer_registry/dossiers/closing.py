@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from kehu.contracts.customers import CustomerClosed, CustomerReopened
 from kehu.deciding import Context, Decision
+from kehu_customer_registry.commitments.decisions import check_free
+from kehu_customer_registry.commitments.facts import Commitments
 from kehu_customer_registry.dossiers import rights
 from kehu_customer_registry.dossiers.changes import check_archived
 from kehu_customer_registry.dossiers.decisions import WrongStatus, check_apart, check_sales_force
@@ -28,16 +30,26 @@ class ReopenCustomer:
     reason: str
 
 
-def close_customer(command: CloseCustomer, state: Dossier, context: Context) -> Decision:
+def close_customer(
+    command: CloseCustomer, state: Dossier, context: Context, *, holds: Commitments | None = None
+) -> Decision:
     """Close an archived customer; what waited for the manager goes on waiting.
+
+    Args:
+        command: why.
+        state: the dossier.
+        context: who closes it.
+        holds: what vetting has said of its reviews and deliveries.
 
     Raises:
         Forbidden: the actor is not the manager of its department.
         WrongStatus: it is not archived.
+        StillCommitted: a review is open, or a released batch has not shipped.
 
     """
     rights.check_manager(state, context.actor, CLAUSE)
     check_archived(state)
+    check_free("终止", "closed", holds or Commitments())
     closed = CustomerClosed(
         customer=state.customer, department=state.department, reason=command.reason, closed_by=context.actor.id
     )

@@ -330,7 +330,7 @@ def _closed_or_merged(state: Dossier, fact: Fact) -> dict[str, Any]:
         case CustomersMerged():
             changes = {"merged_into": fact.survivor}
         case CustomersUnmerged() if fact.survivor == state.customer:
-            changes = {"merged": _without(state.merged, fact.merged)}
+            changes = {"merge": None, "merged": _without(state.merged, fact.merged)}
         case CustomersUnmerged():
             changes = {"merged_into": None}
         case _:

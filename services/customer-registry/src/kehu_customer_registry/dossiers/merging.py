@@ -16,6 +16,7 @@ from kehu.contracts.customers import (
 from kehu.contracts.staff import Role
 from kehu.deciding import Actor, Context, Decision
 from kehu.errors import Forbidden, Invalid, NotFound, Refused
+from kehu_customer_registry.commitments.decisions import check_free
 from kehu_customer_registry.commitments.facts import Commitments
 from kehu_customer_registry.dossiers import rights
 from kehu_customer_registry.dossiers.changes import check_archived
@@ -62,10 +63,12 @@ class ProposeMerge:
     reason: str
 
 
-class StillCommitted(Refused):
-    """A review or a delivery is under way."""
+@dataclass(frozen=True, slots=True)
+class ProposeUndo:
+    """Hold that a merge was mistaken: the proposal's id, and why."""
 
-    code = "merge-committed"
+    merge: str
+    reason: str
 
 
 class MergePending(Refused):
@@ -116,10 +119,10 @@ def propose_merge(command: ProposeMerge, pair: Pair, context: Context) -> tuple[
 
 
 def confirm_merge(merge: str, pair: Pair, context: Context) -> tuple[Decision, Decision]:
-    """Merge them, as the second person: the fact stands in both streams.
+    """Merge them, or take them apart, as the second person: the fact stands in both streams.
 
     Raises:
-        NoSuchMerge: no merge of that id waits.
+        NoSuchMerge: no merge of that id waits, or nothing is left to be undone.
         Forbidden: the actor is neither of 市场部 nor the manager of one of the two departments, or is leaving.
         OwnSubmission: the actor proposed it.
         WrongStatus, StillCommitted: as for the proposal.
@@ -130,10 +133,13 @@ def confirm_merge(merge: str, pair: Pair, context: Context) -> tuple[Decision, D
     _check_may_merge(context.actor, survivor, merged)
     if context.actor.id == proposed.proposed_by:
         raise rights.OwnSubmission(
-            "合并须由两人办理:提议人不能自行确认。请由市场部或部门经理中的另一人确认。",
-            "A merge takes two people: who proposed it cannot confirm it. A manager or somebody else of 市场部 has to.",
+            "合并及其撤销须由两人办理:提议人不能自行确认。请由市场部或部门经理中的另一人确认。",
+            "A merge, and its undoing, take two people: who proposed it cannot confirm it. "
+            "A manager or somebody else of 市场部 has to.",
             clause=CLAUSE,
         )
+    if proposed.undo:
+        return _apart(proposed, pair, context)
     _check_mergeable(pair)
     volumes = added_up(pair.merged_volumes, merged)
     facts = [
@@ -187,32 +193,65 @@ def decline_merge(merge: str, remarks: str, state: Dossier, context: Context) ->
     )
 
 
-def undo_merge(reason: str, survivor: Dossier, merged: Dossier, context: Context) -> tuple[Decision, Decision]:
-    """Take them apart: both stand as they did; what was said since stays with the survivor.
+def propose_undo(
+    command: ProposeUndo, survivor: Dossier, merged: Dossier, context: Context
+) -> tuple[Decision, Decision]:
+    """Propose to take them apart; a second person has to confirm it, as somebody else confirmed the merge.
 
     Raises:
         Forbidden: the actor is neither of 市场部 nor the manager of one of the two departments, or is leaving.
         WrongStatus: the survivor was merged into another one since: that one is undone first.
         NoSuchMerge: they were not merged.
+        MergePending: the survivor has a merge, or its undoing, to be confirmed.
 
     """
     _check_may_merge(context.actor, survivor, merged)
     check_apart(survivor)
+    _check_merged(survivor, merged)
+    if survivor.merge is not None:
+        raise MergePending(
+            "该档案已有待确认的合并或撤销。请先确认或撤回。",
+            "A merge of this dossier, or its undoing, waits for its second person. Have it dealt with first.",
+            clause=CLAUSE,
+        )
+    proposed = CustomerMergeProposed(
+        customer=survivor.customer,
+        merge=command.merge,
+        merged=merged.customer,
+        survivor_number=survivor.number,
+        merged_number=merged.number,
+        department=survivor.department,
+        merged_department=merged.department,
+        reason=command.reason,
+        proposed_by=context.actor.id,
+        undo=True,
+    )
+    return Decision([proposed]), Decision()
+
+
+def _apart(proposed: CustomerMergeProposed, pair: Pair, context: Context) -> tuple[Decision, Decision]:
+    """Both stand as they did; what was said since stays with the survivor."""
+    check_apart(pair.survivor)
+    _check_merged(pair.survivor, pair.merged)
+    facts = [
+        CustomersUnmerged(
+            customer=customer,
+            survivor=pair.survivor.customer,
+            merged=pair.merged.customer,
+            reason=proposed.reason,
+            undone_by=context.actor.id,
+            proposed_by=proposed.proposed_by,
+        )
+        for customer in (pair.survivor.customer, pair.merged.customer)
+    ]
+    return Decision([facts[0]]), Decision([facts[1]])
+
+
+def _check_merged(survivor: Dossier, merged: Dossier) -> None:
     if merged.customer not in survivor.merged:
         raise NoSuchMerge(
             "这两份档案没有合并过,无可撤销。", "These two were not merged, so there is nothing to undo.", clause=CLAUSE
         )
-    facts = [
-        CustomersUnmerged(
-            customer=customer,
-            survivor=survivor.customer,
-            merged=merged.customer,
-            reason=reason,
-            undone_by=context.actor.id,
-        )
-        for customer in (survivor.customer, merged.customer)
-    ]
-    return Decision([facts[0]]), Decision([facts[1]])
 
 
 def added_up(volumes: Volumes, dossier: Dossier) -> Mapping[Month, int]:
@@ -237,17 +276,7 @@ def _check_mergeable(pair: Pair) -> None:
         raise NotFound("没有这个客户编号。请核对。", "There is no dossier of this number. Check it.", clause=CLAUSE)
     check_archived(survivor)
     check_apart(merged)
-    reviews = [*pair.survivor_holds.open_reviews, *pair.merged_holds.open_reviews]
-    batches = [*pair.survivor_holds.unshipped, *pair.merged_holds.unshipped]
-    if reviews or batches:
-        raise StillCommitted(
-            f"有未办结的资质审核({len(reviews)} 项)或已放行未发货的批次({len(batches)} 批),不能合并。请先办结。",
-            f"There are open qualification reviews ({len(reviews)}) or released, unshipped batches ({len(batches)}): "
-            "finish them first.",
-            clause=CLAUSE,
-            reviews=reviews,
-            batches=batches,
-        )
+    check_free("合并", "merged", pair.survivor_holds, pair.merged_holds)
 
 
 def _check_may_merge(actor: Actor, *dossiers: Dossier) -> None:

@@ -21,7 +21,7 @@ from kehu_customer_registry.dossiers import merging
 from kehu_customer_registry.dossiers.changes_api import ReasonForm, RemarksForm
 from kehu_customer_registry.dossiers.facts import DOSSIERS
 from kehu_customer_registry.dossiers.finding import find_customer, load_dossier, unmerged_id
-from kehu_customer_registry.dossiers.merging import NoSuchMerge, Pair, ProposeMerge
+from kehu_customer_registry.dossiers.merging import NoSuchMerge, Pair, ProposeMerge, ProposeUndo
 from kehu_customer_registry.volumes.facts import VOLUMES
 
 router = APIRouter(tags=["dossiers"])
@@ -59,7 +59,7 @@ async def propose_merge(customer: StreamId, body: MergeForm, request: Editing) -
 
 @router.post("/dossiers/{customer}/merges/{merge}/confirm")
 async def confirm_merge(customer: StreamId, merge: StreamId, request: Editing) -> Answer:
-    """Confirm a merge as the second person: both numbers lead to the survivor from now on."""
+    """Confirm a merge, or its undoing, as the second person: both numbers lead to the survivor, or to each again."""
     dossier, version = await load_dossier(request.running, customer)
     if dossier.merge is None or dossier.merge.merge != merge:
         if request.expected not in (None, version):
@@ -75,7 +75,7 @@ async def confirm_merge(customer: StreamId, merge: StreamId, request: Editing) -
 
 @router.post("/dossiers/{customer}/merges/{merge}/decline")
 async def decline_merge(customer: StreamId, merge: StreamId, body: RemarksForm, request: Editing) -> Answer:
-    """Keep them apart, saying why; or take one's own proposal back."""
+    """Keep them as they are, saying why; or take one's own proposal back."""
     here = await find_customer(request.running, customer)
     return await request.handle(
         DOSSIERS, here, lambda state, context: merging.decline_merge(merge, body.remarks, state, context)
@@ -83,19 +83,22 @@ async def decline_merge(customer: StreamId, merge: StreamId, body: RemarksForm, 
 
 
 @router.post("/dossiers/{customer}/merged/{merged}/undo")
-async def undo_merge(customer: StreamId, merged: StreamId, body: ReasonForm, request: Editing) -> Answer:
-    """Take a merged customer out again: both stand as they did; what was said since stays with the survivor."""
+async def propose_undo(customer: StreamId, merged: StreamId, body: ReasonForm, request: Editing) -> Answer:
+    """Propose to take a merged customer out again. The answer's `merge` is confirmed as a merge is."""
     survivor = await find_customer(request.running, customer)
     other = await unmerged_id(request.running, merged)
+    command = ProposeUndo(str(new_id()), body.reason)
 
     def decide(states: Sequence[Any], context: Context) -> Sequence[Decision]:
-        return merging.undo_merge(body.reason, states[0], states[1], context)
+        return merging.propose_undo(command, states[0], states[1], context)
 
     if other == survivor:
         raise NoSuchMerge(
             "请填写被并入的客户编号。", "Name the customer that was merged, not the survivor.", clause=merging.CLAUSE
         )
-    return await request.handle_together([Thing(DOSSIERS, survivor), Thing(DOSSIERS, other)], decide)
+    return await request.handle_together(
+        [Thing(DOSSIERS, survivor), Thing(DOSSIERS, other)], decide, numbers={"merge": command.merge}
+    )
 
 
 def _things(survivor: str, merged: str) -> list[Thing[Any]]:

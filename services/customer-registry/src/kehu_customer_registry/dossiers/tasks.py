@@ -18,6 +18,7 @@ from kehu.contracts.customers import (
     CustomerMergeProposed,
     CustomerRegistered,
     CustomersMerged,
+    CustomersUnmerged,
     DossierReturned,
     DossierSubmitted,
     OwnerAssigned,
@@ -44,6 +45,7 @@ class TaskKind(StrEnum):
     CHANGE = "change"  # 待审核的重大变更
     RELATION = "relation"  # 待审核的协作申请
     MERGE = "merge"  # 待确认的合并
+    UNMERGE = "unmerge"  # 待确认的撤销合并
     MEND = "mend"  # 退回待修改的档案
 
 
@@ -62,6 +64,7 @@ ON CONFLICT (task) DO UPDATE SET kind = CASE WHEN dossier_tasks.kind = 'take_ove
     asked_at = excluded.asked_at
 """
 _DONE = "DELETE FROM dossier_tasks WHERE task = $1"
+_MERGES_DONE = "DELETE FROM dossier_tasks WHERE customer = $1 AND kind IN ('merge', 'unmerge')"
 
 
 def _form(customer: str) -> str:
@@ -119,7 +122,8 @@ async def _request(connection: Connection, recorded: RecordedFact[RelationReques
 
 async def _merge(connection: Connection, recorded: RecordedFact[CustomerMergeProposed]) -> None:
     fact = recorded.fact
-    await _ask(connection, recorded, fact.merge, TaskKind.MERGE, department=fact.department)
+    kind = TaskKind.UNMERGE if fact.undo else TaskKind.MERGE
+    await _ask(connection, recorded, fact.merge, kind, department=fact.department)
 
 
 async def _carried_out(connection: Connection, recorded: RecordedFact[CustomerChanged | OwnerAssigned]) -> None:
@@ -139,9 +143,9 @@ async def _merge_declined(connection: Connection, recorded: RecordedFact[Custome
     await connection.execute(_DONE, recorded.fact.merge)
 
 
-async def _merged(connection: Connection, recorded: RecordedFact[CustomersMerged]) -> None:
+async def _merged(connection: Connection, recorded: RecordedFact[CustomersMerged | CustomersUnmerged]) -> None:
     # The survivor's proposal is done; whatever waits with the other one waits for nobody (see the list).
-    await connection.execute("DELETE FROM dossier_tasks WHERE customer = $1 AND kind = 'merge'", recorded.fact.customer)
+    await connection.execute(_MERGES_DONE, recorded.fact.customer)
 
 
 _APPLY: Mapping[type[Fact], Any] = {
@@ -158,6 +162,7 @@ _APPLY: Mapping[type[Fact], Any] = {
     CustomerMergeProposed: _merge,
     CustomerMergeDeclined: _merge_declined,
     CustomersMerged: _merged,
+    CustomersUnmerged: _merged,
 }
 TASKS = View(name="dossier_tasks", source=OWN_LOG, tables=("dossier_tasks",), apply=_APPLY)
 
@@ -185,8 +190,8 @@ WHERE r.merged_into IS NULL
   AND ($1::timestamptz IS NULL OR (t.asked_at, t.task) > ($1, $2))
   AND ($3::text IS NULL OR t.kind = $3)
   AND CASE WHEN t.kind = 'mend' THEN r.owner = $4
-      ELSE NOT $4 = ANY (t.barred) AND (t.kind = 'merge' OR r.owner <> $4)
-       AND ($5 OR r.department = ANY ($6) OR ($7 AND t.kind IN ('take_over', 'merge'))) END
+      ELSE NOT $4 = ANY (t.barred) AND (t.kind IN ('merge', 'unmerge') OR r.owner <> $4)
+       AND ($5 OR r.department = ANY ($6) OR ($7 AND t.kind IN ('take_over', 'merge', 'unmerge'))) END
 ORDER BY t.asked_at, t.task LIMIT $8
 """
 

@@ -212,6 +212,23 @@ async def list_buyers(
     )
 
 
+# Uses purchase_facts_customer and purchase_facts_order.
+_OPEN_ORDERS = """
+SELECT f.order_id FROM purchase_facts f
+WHERE f.customer = $1 AND f.kind = 'signed'
+  AND NOT EXISTS (SELECT FROM purchase_facts c WHERE c.order_id = f.order_id AND c.kind = 'cancelled')
+  AND (SELECT value_fen FROM purchase_facts a WHERE a.order_id = f.order_id AND a.kind IN ('signed', 'amended')
+       ORDER BY place DESC LIMIT 1)
+    > coalesce((SELECT sum(value_fen) FROM purchase_facts s WHERE s.order_id = f.order_id AND s.kind = 'shipped'), 0)
+ORDER BY f.day, f.order_id
+"""
+
+
+async def open_orders(connection: Connection | asyncpg.Pool, customer: str) -> list[str]:
+    """A customer's orders that are signed, not cancelled, and not wholly shipped, by id; the earliest signed first."""
+    return [row["order_id"] for row in await connection.fetch(_OPEN_ORDERS, customer)]
+
+
 async def purchases_of(
     connection: Connection | asyncpg.Pool,
     customers: Sequence[str],

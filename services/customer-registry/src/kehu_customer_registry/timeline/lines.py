@@ -116,10 +116,15 @@ LINES: tuple[Line, ...] = (
     Line(
         c.CustomerMergeProposed,
         K.DOSSIER,
-        "提议将 {merged_number} 并入 {survivor_number}。",
-        "It was proposed to merge {merged_number} into {survivor_number}.",
+        "提议合并(或撤销合并):{merged_number} 与 {survivor_number}。",
+        "A merge, or its undoing, was proposed: {merged_number} and {survivor_number}.",
     ),
-    Line(c.CustomerMergeDeclined, K.DOSSIER, "合并提议未通过。", "A proposed merge was declined."),
+    Line(
+        c.CustomerMergeDeclined,
+        K.DOSSIER,
+        "合并或撤销合并的提议未通过。",
+        "A proposed merge, or its undoing, was declined.",
+    ),
     Line(c.RelationRequested, K.CHANGE, "{requested_by} 申请与该客户往来。", "{requested_by} asks to deal with it."),
     Line(c.RelationDeclined, K.CHANGE, "往来申请未通过。", "A request to deal with it was declined."),
     Line(c.CustomersUnmerged, K.DOSSIER, "撤销合并。", "A merge was undone."),
