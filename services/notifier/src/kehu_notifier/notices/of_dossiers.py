@@ -153,7 +153,8 @@ def merge_proposed(recorded: RecordedFact[CustomerMergeProposed], _state: Notice
     audiences = [holders(Role.DEPT_MANAGER, department) for department in departments]
     values = {"survivor": fact.survivor_number, "merged": fact.merged_number}
     audiences.append(holders(Role.MARKET_DEPT))
-    needs = tell_all(recorded, thing, TemplateName.MERGE_TO_CONFIRM, audiences, values, waiting=True)
+    template = TemplateName.UNMERGE_TO_CONFIRM if fact.undo else TemplateName.MERGE_TO_CONFIRM
+    needs = tell_all(recorded, thing, template, audiences, values, waiting=True)
     return news(recorded, thing, *needs, ends=True)
 
 
@@ -177,8 +178,9 @@ def customers_merged(recorded: RecordedFact[CustomersMerged], _state: Notices) -
 
 def customers_unmerged(recorded: RecordedFact[CustomersUnmerged], _state: Notices) -> News:
     """The owner of each of the two is told: the fact stands in both streams."""
-    thing = _merge(recorded.fact)
-    return news(recorded, thing, need(recorded, thing, TemplateName.CUSTOMERS_UNMERGED, OWNER))
+    fact, thing = recorded.fact, _merge(recorded.fact)
+    told = need(recorded, thing, TemplateName.CUSTOMERS_UNMERGED, OWNER)
+    return news(recorded, thing, told, ends=fact.customer == fact.survivor)
 
 
 def _merge(fact: CustomerMergeProposed | CustomerMergeDeclined | CustomersMerged | CustomersUnmerged) -> str:

@@ -45,6 +45,7 @@ class TemplateName(StrEnum):
     RELATION_DECLINED = "relation-declined"
     RELATION_AGREED = "relation-agreed"
     MERGE_TO_CONFIRM = "merge-to-confirm"
+    UNMERGE_TO_CONFIRM = "unmerge-to-confirm"
     MERGE_DECLINED = "merge-declined"
     CUSTOMERS_MERGED = "customers-merged"
     CUSTOMERS_UNMERGED = "customers-unmerged"
@@ -140,6 +141,7 @@ TOLD_VARIABLES: Mapping[TemplateName, frozenset[str]] = {
     TemplateName.CHANGE_TO_REVIEW: frozenset({"fields", "due"}),
     TemplateName.RELATION_TO_REVIEW: frozenset({"region", "due"}),
     TemplateName.MERGE_TO_CONFIRM: frozenset({"survivor", "merged"}),
+    TemplateName.UNMERGE_TO_CONFIRM: frozenset({"survivor", "merged"}),
     TemplateName.CUSTOMERS_MERGED: frozenset({"survivor", "merged"}),
     TemplateName.TURN_TO_SIGN: frozenset({"step", "due"}),
     TemplateName.QUALIFICATION_RETURNED: frozenset({"step", "back_to"}),

@@ -68,6 +68,7 @@ WORKLISTS: Mapping[TemplateName, Worklist] = {
     TemplateName.RELATION_DECLINED: _REGISTER,
     TemplateName.RELATION_AGREED: _REGISTER,
     TemplateName.MERGE_TO_CONFIRM: _DOSSIERS,
+    TemplateName.UNMERGE_TO_CONFIRM: _DOSSIERS,
     TemplateName.MERGE_DECLINED: _REGISTER,
     TemplateName.CUSTOMERS_MERGED: _REGISTER,
     TemplateName.CUSTOMERS_UNMERGED: _REGISTER,

@@ -226,6 +226,7 @@ MERGE_PROPOSED = CustomerMergeProposed(
     merged_department="west",
     proposed_by="zhao",
 )
+UNDO_PROPOSED = MERGE_PROPOSED.model_copy(update={"undo": True})
 MERGE_DECLINED = CustomerMergeDeclined(
     customer=CUSTOMER,
     merge="me-1",
@@ -505,6 +506,7 @@ EXAMPLES: Sequence[Fact] = (
     CLOSED,
     REOPENED,
     MERGE_PROPOSED,
+    UNDO_PROPOSED,
     MERGE_DECLINED,
     MERGED,
     UNMERGED,

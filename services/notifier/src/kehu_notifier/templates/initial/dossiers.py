@@ -63,9 +63,16 @@ WORDS: Mapping[TemplateName, Template] = {
         "proposed it cannot.",
         TWO_WEEKS,
     ),
+    TemplateName.UNMERGE_TO_CONFIRM: to_staff(
+        "有人提出撤销客户 {merged} 与 {survivor} 的合并，请核对：确认撤销，或写明意见拒绝。提出人不能自行确认。",
+        "The merge of {merged} into {survivor} may have been mistaken: confirm its undoing, or decline it with "
+        "remarks. Whoever proposed it cannot.",
+        TWO_WEEKS,
+    ),
     TemplateName.MERGE_DECLINED: to_staff(
-        f"您提出的客户合并（保留 {CUSTOMER}）未获确认，意见见客户档案。",
-        f"The merge that you proposed (into {CUSTOMER}) was not confirmed; the remarks stand in the dossier.",
+        f"您提出的客户合并或撤销合并（保留 {CUSTOMER}）未获确认，意见见客户档案。",
+        f"The merge (into {CUSTOMER}), or its undoing, that you proposed was not confirmed; the remarks stand in the "
+        "dossier.",
     ),
     TemplateName.CUSTOMERS_MERGED: to_staff(
         "客户 {merged} 已并入 {survivor}，两个客户编号均指向保留的档案；请只在该档案上办理业务。",
