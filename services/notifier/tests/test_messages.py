@@ -189,7 +189,9 @@ def test_an_attempt_is_recorded_before_the_channel_is_called_and_only_once() -> 
 
 def test_a_customer_out_of_reach_was_not_told_and_whoever_waits_for_that_hears_it() -> None:
     """R4.6: it counts as an attempt."""
-    fields = {"template": TemplateName.CUSTOMER_HANDOVER, "recipient": "p-1", "recipient_kind": "contact", "values": {}}
+    fields: dict[str, Any] = {
+        "template": TemplateName.CUSTOMER_HANDOVER, "recipient": "p-1", "recipient_kind": "contact", "values": {},
+    }  # fmt: skip
     queued = request(addressed(audience_kind="main_contact", **fields), outlets={"sms"})
     for ready, why in [
         (Readiness(has_address=False), "no-address"),
