@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer
 
 from kehu.auditing import MASKED, grow
 from kehu.cli import run
-from kehu.cli.audit import moment
+from kehu.cli.audit import moment, start
 from kehu.cli.clock import length_of_time
 from kehu.cli.session import CommandFailed
 from kehu.contracts.staff import STAFF_FACTS, Role, RoleGranted, StaffMemberAppointed
@@ -240,6 +240,30 @@ def test_everything_that_a_request_led_to_is_a_tree(shell: Shell, story: Story) 
     assert shell.type(f"audit correlation {new_id()}").code == 1
 
 
+def test_a_window_of_time_is_paged_and_narrowed_by_type_and_person(shell: Shell, story: Story) -> None:
+    window = "audit window --from 2020-01-01 --to 2999-12-31"
+    both = [str(story.cause), str(story.effect)]
+    assert [entry["id"] for entry in shell.json(f"{window} --json")] == both
+    first = shell.type(f"{window} --limit 1 --json")
+    assert f"--after {story.cause}" in first.errors
+    assert [entry["id"] for entry in shell.json(f"{window} --limit 1 --after {story.cause} --json")] == both[1:]
+    assert shell.json(f"{window} --after {story.effect} --json") == []
+    assert [entry["id"] for entry in shell.json(f"{window} --type RoleGranted --json")] == both[1:]
+    assert shell.json(f"{window} --type Role%anted --json") == []
+    assert [entry["id"] for entry in shell.json(f"{window} --actor p-9 --json")] == both
+    assert shell.json(f"{window} --actor p-8 --json") == []
+    between = story.between.isoformat()
+    assert [entry["id"] for entry in shell.json(f"audit window --from {between} --to 2999-12-31 --json")] == both[1:]
+    assert [entry["id"] for entry in shell.json(f"audit window --from 2020-01-01 --to {between} --json")] == both[:1]
+
+
+def test_a_window_of_time_that_is_none_is_refused(shell: Shell) -> None:
+    assert shell.type("audit window --from 2026-11-25 --to 2026-11-24").code == 2
+    assert shell.type("audit window --from yesterday --to 2026-11-24").code == 2
+    assert shell.type("audit window --from 2026-11-24").code == 2
+    assert shell.type(f"audit window --from 2020-01-01 --to 2026-11-24 --after {new_id()}").code == 1
+
+
 def test_no_facts_make_no_tree() -> None:
     assert grow([]) == ()
 
@@ -249,6 +273,8 @@ def test_a_day_is_meant_to_its_end_in_shanghai() -> None:
     assert moment("2026-11-24T09:30") == datetime(2026, 11, 24, 1, 30, tzinfo=UTC)
     assert moment("2026-11-24T09:30:00+00:00") == datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
     assert moment(None) is None
+    assert start("2026-11-24") == datetime(2026, 11, 23, 16, tzinfo=UTC)
+    assert start("2026-11-24T09:30") == datetime(2026, 11, 24, 1, 30, tzinfo=UTC)
 
 
 # --- tail ------------------------------------------------------------------------------------------------------------

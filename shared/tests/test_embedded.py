@@ -1,5 +1,7 @@
 """Real PostgreSQL and real Tansu, started, stopped, killed and started again."""
 
+import asyncio
+import logging
 import os
 import shutil
 import signal
@@ -18,6 +20,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from kehu.embedded import EmbeddedPlatform, EmbeddedPlatformError, EmbeddedPostgres
+from kehu.embedded.broker import broker_answers
 from kehu.processes import AlreadyRunningError, Record
 from kehu.settings import create_secrets
 
@@ -253,3 +256,23 @@ async def test_without_user_namespaces_an_unprivileged_user_gets_a_directory_of_
         shutil.rmtree(home)
     with pytest.raises(EmbeddedPlatformError, match="which is gone"):
         await postgres.start()
+
+
+async def test_a_broker_that_is_being_started_is_waited_for_without_a_line_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """In front of a container that starts, Docker accepts connections and closes them; the client logs each."""
+
+    async def close(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        writer.close()
+
+    connections = 0
+    server = await asyncio.start_server(close, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with caplog.at_level(logging.DEBUG, "aiokafka"), pytest.raises(TimeoutError):
+            await broker_answers(f"127.0.0.1:{port}", 1)
+    assert connections > 0
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("aiokafka")] == []

@@ -11,8 +11,10 @@ import sys
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
+from audit_rows import USUAL_FACTS, AuditRows
 from bench import Result, Row, run, show
 from kafka_rows import ConsumeRows, LatencyRows, RelayRows
 from report import describe, write
@@ -56,13 +58,14 @@ def chosen(rows: Sequence[Row], words: Sequence[str]) -> list[Row]:
     return [row for row in rows if not wanted or any(all(word in row.name.lower() for word in one) for one in wanted)]
 
 
-async def bench(words: Sequence[str], document: Path | None) -> list[Result]:
+async def bench(words: Sequence[str], document: Path | None, audit_facts: int) -> list[Result]:
     """Measure the chosen rows, and write them down where a document is given."""
     results: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="kehu-bench-") as directory:
         async with start_platform(Path(directory)) as platform:
             # Each group has a database and an empty broker to itself: what one leaves behind is no load on the next.
-            for kind in (StoreRows, LogRows, ViewRows, RelayRows, ConsumeRows, LatencyRows):
+            audit = partial(AuditRows, facts=audit_facts)
+            for kind in (StoreRows, LogRows, ViewRows, audit, RelayRows, ConsumeRows, LatencyRows):
                 fresh = await platform.postgres.create_database(services=PAIR)
                 group = kind(platform.settings(fresh.database_name))
                 rows = chosen(group.rows(), words)
@@ -87,9 +90,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests/load", description=__doc__)
     parser.add_argument("--row", action="append", default=[], help="words of a row's name; repeat for more rows")
     parser.add_argument("--write", type=Path, help="the document to write the table into")
+    parser.add_argument("--audit-facts", type=int, default=USUAL_FACTS, help="facts in the log that is audited")
     arguments = parser.parse_args()
     configure_logs("ERROR", "kehu", stream=sys.stderr, for_people=True)
-    results = asyncio.run(bench(arguments.row, arguments.write))
+    results = asyncio.run(bench(arguments.row, arguments.write, arguments.audit_facts))
     return 0 if all(result.met for result in results) else 1
 
 

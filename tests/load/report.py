@@ -36,6 +36,9 @@ _FAIRNESS = """
   rebuild makes shadow tables, folds, compares digests of old rows and new, and swaps.
 - **aiokafka `send`** gets ready keys, values and headers in memory; the relay reads the store, and saves its cursor.
 - **FastStream, one ack per message** writes the same inbox row and the same view row, in a transaction per message.
+- **a look-up by primary key** finds one fact by its position. An answer to the auditor is up to 100 facts (a customer)
+  or 50 (a page); each question is asked a thousand times on one connection, and its 99th percentile is compared with
+  that of a thousand look-ups. Half of the log belongs to one actor.
 - **the floor** of an effect elsewhere is two plain commits with one record produced and consumed between them, by
   aiokafka and a FastStream batch subscriber with Kehu's settings. Kehu's side is two whole services.
 """

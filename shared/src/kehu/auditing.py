@@ -40,6 +40,16 @@ _CORRELATION = f"""
 SELECT {_COLUMNS} FROM event_store.events
 WHERE correlation = $1 AND ($2::timestamptz IS NULL OR recorded_at <= $2) ORDER BY "position" LIMIT $3
 """
+# One text for each combination of what is asked, so that none has a condition that might be null: each uses the index
+# events_recorded, or events_actor where a person is named, from the place where the last page ended.
+_WINDOW = f"""
+SELECT {_COLUMNS} FROM event_store.events
+WHERE recorded_at >= $1 AND recorded_at < $2 {{conditions}} ORDER BY recorded_at, "position" LIMIT $3
+"""
+_AFTER = 'AND (recorded_at, "position") > (${number}, ${following})'
+_BY = "AND actor = ${number}"
+# Of whatever version.
+_OF_TYPE = "AND type LIKE ${number}"
 # Uses the index events_id.
 _FACT = f"SELECT {_COLUMNS} FROM event_store.events WHERE id = $1"
 
@@ -130,6 +140,47 @@ class Audit:
         """The latest facts that a person (or ``system:<service>/<part>``) recorded, oldest first."""
         return await self._latest(_ACTOR, actor, as_of, limit)
 
+    async def window(
+        self,
+        since: datetime,
+        until: datetime,
+        *,
+        type_name: str | None = None,
+        actor: str | None = None,
+        after: UUID | None = None,
+        limit: int = USUAL,
+    ) -> list[Entry]:
+        """A page of what was recorded in a window of time, from all services, in order of recording.
+
+        Args:
+            since: its beginning.
+            until: its end; what was recorded then is not in it.
+            type_name: only facts of this bare name, such as ``CustomerRegistered``, in any version.
+            actor: only what this person, or part of the system, recorded.
+            after: the last fact of the page before.
+            limit: facts of a page.
+
+        Raises:
+            NotFound: there is no fact `after`.
+
+        """
+        conditions: list[str] = []
+        values: list[Any] = [since, until, limit]
+        if after is not None:
+            last = await self._one(after)
+            if last is None:
+                raise _no_fact(after)
+            conditions.append(_AFTER.format(number=len(values) + 1, following=len(values) + 2))
+            values += [last.recorded_at, last.position]
+        if actor is not None:
+            conditions.append(_BY.format(number=len(values) + 1))
+            values.append(actor)
+        if type_name is not None:
+            conditions.append(_OF_TYPE.format(number=len(values) + 1))
+            values.append(f"kehu.{_literally(type_name)}.v%")
+        query = _WINDOW.format(conditions=" ".join(conditions))
+        return _entries(await self._connection.fetch(query, *values))
+
     async def correlation(
         self, correlation: UUID, *, as_of: datetime | None = None, limit: int = USUAL
     ) -> tuple[Branch, ...]:
@@ -147,7 +198,7 @@ class Audit:
         """
         rows = await self._connection.fetch(_FACT, fact)
         if not rows or (as_of is not None and rows[0]["recorded_at"] > as_of):
-            raise NotFound(f"没有事实 {fact}。", f"There is no fact {fact}.")
+            raise _no_fact(fact)
         known = _entries(await self._connection.fetch(_CORRELATION, rows[0]["correlation"], as_of, limit))
         by_id = {entry.id: entry for entry in known} | {fact: _entry(rows[0])}
         causes: list[Entry] = []
@@ -207,6 +258,15 @@ def masked(value: Any) -> Any:
     if isinstance(value, list):
         return [masked(below) for below in value]
     return value
+
+
+def _no_fact(fact: UUID) -> NotFound:
+    return NotFound(f"没有事实 {fact}。", f"There is no fact {fact}.")
+
+
+def _literally(text: str) -> str:
+    """As a part of a pattern that stands for itself."""
+    return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
 
 
 def _entries(rows: Iterable[asyncpg.Record]) -> list[Entry]:

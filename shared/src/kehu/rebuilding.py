@@ -30,7 +30,7 @@ from kehu.views import folds, view_cursor
 log = structlog.get_logger(__name__)
 
 #: Facts in one transaction; some 50 ms of work, while nobody's reading of the log is held back for long.
-PAGE = 1_000
+PAGE = 2_000
 #: Published facts that the consumer has not applied yet are kept in memory; at 2 KB each this is 40 MB.
 MOST_AHEAD = 20_000
 #: How long a swap waits for a lock: readers and appliers queue behind it, and their transactions end after 5 s.
@@ -289,6 +289,8 @@ class _Topic:
     async def _consumed_of(self, rows: Sequence[StoredFact], consumed: Consumed) -> list[StoredFact]:
         """Those that the consumer has had; the others, and what is behind them under the same key, are kept."""
         inbox = await consumed(sorted({row.stream for row in rows}))
+        if not self._ahead and all(row.sequence <= inbox.get(row.stream, 0) for row in rows if row.sequence):
+            return list(rows)  # nearly always
         waiting = {row.key for row in self._ahead}
         done: list[StoredFact] = []
         for row in rows:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -101,6 +102,57 @@ def correlation(correlation: UUID, /, *, as_of: str | None = None, limit: Limit 
     _say_if_empty(branches)
     for branch in branches:
         Console().print(_grown(branch))
+
+
+@app.command
+def window(
+    *,
+    from_: Annotated[str, Parameter("--from")],
+    to: str,
+    type_: Annotated[str | None, Parameter("--type")] = None,
+    actor: str | None = None,
+    after: UUID | None = None,
+    limit: Limit = USUAL,
+    as_json: Json = False,
+) -> None:
+    """一段时间内的记录。What was recorded in a window of time, in all services, page by page.
+
+    Args:
+        from_: Its beginning: 2026-11-24 (0:00) or 2026-11-24T09:30, Shanghai time.
+        to: Its end: 2026-11-24 (24:00) or 2026-11-24T09:30.
+        type_: Only facts of this name, such as CustomerRegistered.
+        actor: Only what this person recorded, or system:<service>/<part>.
+        after: The last fact of the page before; the next page is what follows it.
+        limit: Facts of a page.
+        as_json: JSON, one object a line.
+
+    """
+    since, until = start(from_), required(to)
+    if until <= since:
+        raise CommandFailed("结束时间应晚于开始时间。The end of the window must be after its beginning.", 2)
+    found = _ask(lambda audit: audit.window(since, until, type_name=type_, actor=actor, after=after, limit=limit))
+    _show(found, as_json=as_json)
+    if len(found) == limit:
+        print(f"可能还有更多。There may be more: repeat it with --after {found[-1].id}", file=sys.stderr)
+
+
+def start(text: str) -> datetime:
+    """The moment from which a person means: a day is meant from its beginning.
+
+    Raises:
+        CommandFailed: it is no time.
+
+    """
+    meant = required(text)
+    return meant - timedelta(days=1) if len(text) == _DAY else meant
+
+
+def required(text: str) -> datetime:
+    """See `moment`."""
+    meant = moment(text)
+    if meant is None:
+        raise CommandFailed("请写明时间。Say from when to when.", 2)
+    return meant
 
 
 def moment(text: str | None) -> datetime | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,6 +99,13 @@ class EmbeddedBroker:
         await broker_answers(self.address, START_SECONDS, child.check)
 
 
+#: A broker that starts may accept a connection and leave it without an answer.
+_ANSWER_SECONDS = 5.0
+_CORRELATION = 1_801_812_341  # any number: it comes back with the answer
+#: Key 18 in version 0, from a client without a name; in front of it, how many bytes follow.
+_API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, _CORRELATION, -1)
+
+
 async def broker_answers(address: str, seconds: float, check: Callable[[], None] = lambda: None) -> None:
     """Wait until a broker answers a request for its topics.
 
@@ -112,8 +120,9 @@ async def broker_answers(address: str, seconds: float, check: Callable[[], None]
     """
     host, _, port = address.rpartition(":")
     async with asyncio.timeout(seconds):
-        # The client logs each refused connection as an error of its own; a bare connection is asked first.
-        while not await _listens(host, int(port)) or not await _lists_topics(address):
+        # The client logs each failed connection as errors of its own, so the protocol's smallest question comes first.
+        # A bare connection would not tell: in front of a container that starts, Docker itself accepts and closes them.
+        while not (await _speaks(host, int(port)) and await _lists_topics(address)):
             await asyncio.to_thread(check)
             await asyncio.sleep(POLL_SECONDS)
 
@@ -130,12 +139,18 @@ async def _lists_topics(address: str) -> bool:
     return True
 
 
-async def _listens(host: str, port: int) -> bool:
+async def _speaks(host: str, port: int) -> bool:
+    """Whether something there answers the request ApiVersions, which every broker takes before any other."""
     try:
-        _, writer = await asyncio.open_connection(host, port)
-    except OSError:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(_API_VERSIONS)
+                _, correlation = struct.unpack(">ii", await reader.readexactly(8))
+            finally:
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+    except (OSError, TimeoutError, asyncio.IncompleteReadError):
         return False
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-    return True
+    return bool(correlation == _CORRELATION)
