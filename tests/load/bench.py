@@ -7,7 +7,7 @@ slows both. Absolute figures are printed for information and gate nothing.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -28,6 +28,7 @@ class Row:
         gate: the least ratio (the greatest, where `latency`); None where nothing is gated.
         stretch: a better one that is aimed at, and gates nothing.
         latency: whether figures are milliseconds, of which fewer are better.
+        once: for what takes so long that it is one run, without another to warm up.
 
     """
 
@@ -38,11 +39,35 @@ class Row:
     gate: float | None = None
     stretch: float | None = None
     latency: bool = False
+    once: bool = False
 
     @property
     def name(self) -> str:
         """What `--row` looks for words in."""
         return f"{self.what} against {self.peer_name}"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A line of the table that stands for itself, measured once, of which fewer are better.
+
+    Args:
+        what: is measured.
+        take: measures it.
+        unit: of the figure.
+        most: the gate; None where nothing is gated.
+
+    """
+
+    what: str
+    take: Callable[[], Awaitable[float]]
+    unit: str
+    most: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What `--row` looks for words in."""
+        return self.what
 
 
 @dataclass(frozen=True)
@@ -78,6 +103,27 @@ class Result:
         )
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What came of a figure."""
+
+    figure: Figure
+    value: float
+
+    @property
+    def met(self) -> bool:
+        """Whether the gate holds."""
+        return self.figure.most is None or self.value <= self.figure.most
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The result as a line of a table, under `HEADINGS`."""
+        figure = self.figure
+        gate = f"<= {figure.most:g} {figure.unit}" if figure.most is not None else ""
+        judged = "" if figure.most is None else ("met" if self.met else "NOT MET")
+        return (figure.what, "", f"{self.value:,.0f} {figure.unit}", "", "", gate, "", judged)
+
+
 HEADINGS = ("what", "peer", "Kehu", "peer's", "ratio", "gate", "stretch", "")
 
 
@@ -87,9 +133,10 @@ def _figure(value: float, row: Row) -> str:
 
 async def measure(row: Row) -> Result:
     """Run both sides in turn, once to warm up and five times to count."""
-    await row.ours()
-    await row.peer()
-    pairs = [(await row.ours(), await row.peer()) for _ in range(RUNS)]
+    if not row.once:
+        await row.ours()
+        await row.peer()
+    pairs = [(await row.ours(), await row.peer()) for _ in range(1 if row.once else RUNS)]
     return Result(
         row,
         statistics.median(ours for ours, _ in pairs),
@@ -98,7 +145,7 @@ async def measure(row: Row) -> Result:
     )
 
 
-def show(results: list[Result]) -> None:
+def show(results: Sequence[Result | Taken]) -> None:
     """Print the table."""
     table = Table(title="Kehu against its peers (median of five)")
     for heading in HEADINGS:
@@ -108,12 +155,18 @@ def show(results: list[Result]) -> None:
     Console().print(table)
 
 
-async def run(rows: list[Row]) -> list[Result]:
+async def run(rows: Sequence[Row | Figure]) -> list[Result | Taken]:
     """Measure every row, and tell each as soon as it is known."""
     console = Console()
-    results: list[Result] = []
+    results: list[Result | Taken] = []
     for row in rows:
         with console.status(row.name):
-            results.append(await measure(row))
-        console.print(f"{row.what}: {results[-1].ratio:.2f} x {row.peer_name}", highlight=False)
+            results.append(Taken(row, await row.take()) if isinstance(row, Figure) else await measure(row))
+        console.print(_told(results[-1]), highlight=False)
     return results
+
+
+def _told(result: Result | Taken) -> str:
+    if isinstance(result, Taken):
+        return f"{result.figure.what}: {result.value:,.1f} {result.figure.unit}"
+    return f"{result.row.what}: {result.ratio:.2f} x {result.row.peer_name}"

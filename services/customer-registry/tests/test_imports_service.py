@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import asyncpg
@@ -18,9 +17,7 @@ import pytest
 import pytest_asyncio
 from python_calamine import CalamineWorkbook
 
-from kehu.contracts.staff import DepartmentOpened, Role, RoleGranted, StaffMemberAppointed
-from kehu.deciding import Context, Decision, system_actor
-from kehu.identifiers import uscc_check_digit
+from kehu.contracts.staff import Role
 from kehu.identity import issue_token
 from kehu.parts import Running, connect
 from kehu.running import Assembly, assemble
@@ -30,7 +27,7 @@ from kehu.testing.platform import Platform
 from kehu_customer_registry.app import service
 from kehu_customer_registry.imports import carrying, working
 from kehu_customer_registry.imports.rows import COLUMNS
-from kehu_customer_registry.staff.facts import DEPARTMENTS, STAFF
+from kehu_customer_registry.testing import employ, import_book, import_row
 
 PATIENCE = 60
 #: `KEHU_IMPORT_ROWS=50000 pytest … -k large -s` measures.
@@ -41,38 +38,6 @@ PEOPLE = {
     "market": (Role.MARKET_DEPT, None),
     "west": (Role.DEPT_MANAGER, "west"),
 }
-
-
-def uscc(serial: int) -> str:
-    """A valid code that no other serial has."""
-    body = f"91330100MA2{serial:06}"
-    return body + uscc_check_digit(body)
-
-
-def book(rows: list[dict[str, Any]]) -> bytes:
-    """A file with these rows."""
-    target = io.BytesIO()
-    writer = SheetWriter(target, list(COLUMNS))
-    writer.write([[row.get(heading) for heading in COLUMNS] for row in rows])
-    writer.close()
-    return target.getvalue()
-
-
-def a_row(serial: int, **cells: Any) -> dict[str, Any]:
-    return {
-        "客户名称": f"浙江第{serial}贸易有限公司",
-        "客户类别": "经销商",
-        "企业性质": "有限责任公司",
-        "主管单位": "无",
-        "地址": f"杭州市西湖区文三路 {serial} 号",
-        "区域": "浙江",
-        "证照种类": "统一社会信用代码",
-        "证照号码": uscc(serial),
-        "负责营销员": "1001",
-        "联系人": "王小明",
-        "联系电话": f"138{serial:08}",
-        **cells,
-    }
 
 
 @dataclass
@@ -99,7 +64,7 @@ class World:
 
     async def checked(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """An import that was looked through."""
-        response = await self.upload(book(rows))
+        response = await self.upload(import_book(rows))
         assert response.status_code == 201, response.text
         return await self.until_status(response.json()["id"], "checked", "refused")
 
@@ -149,34 +114,13 @@ async def world(platform: Platform) -> AsyncGenerator[World]:
         transport = httpx2.ASGITransport(app=assembly.app)
         http = await stack.enter_async_context(httpx2.AsyncClient(transport=transport, base_url="http://registry"))
         world = World(assembly, http, settings)
-        await _staff(world.running)
+        done = await employ(world.running, ["east", "west"], PEOPLE)
+        assert await world.running.follower.wait_for(done.position, PATIENCE)
         yield world
 
 
-def _given(decision: Decision, _state: Any, _context: Context) -> Decision:
-    return decision
-
-
-async def _staff(running: Running) -> None:
-    context = Context(system_actor("test", "staff"), running.clock.now())
-    for code in ("east", "west"):
-        opened = Decision([DepartmentOpened(department=code, name=code, region=code)])
-        await running.commands.handle(DEPARTMENTS, code, partial(_given, opened), context, must_exist=False)
-    done = None
-    for number, (who, (role, department)) in enumerate(PEOPLE.items(), 1001):
-        appointed = Decision(
-            [
-                StaffMemberAppointed(person=who, number=str(number), name=who, department=department),
-                RoleGranted(person=who, role=role, department=department, granted_by="admin"),
-            ]
-        )
-        done = await running.commands.handle(STAFF, who, partial(_given, appointed), context, must_exist=False)
-    assert done
-    assert await running.follower.wait_for(done.position, PATIENCE)
-
-
 async def test_from_the_file_to_the_register_with_two_people(world: World) -> None:
-    found = await world.checked([a_row(1), a_row(2, 地址=f"=HYPERLINK({1})"), a_row(3)])
+    found = await world.checked([import_row(1), import_row(2, 地址=f"=HYPERLINK({1})"), import_row(3)])
     assert (found["status"], found["rows"], found["problem_count"]) == ("checked", 3, 0)
     assert await world.registered(found["upload"]) == []  # the dry run
     waiting = (await world.ask("market", "GET", "/imports?waiting_for=me")).json()["items"]
@@ -194,7 +138,7 @@ async def test_from_the_file_to_the_register_with_two_people(world: World) -> No
     rows = await until(listed)
     assert [(row["name"], row["owner"], row["status"]) for row in rows] == [("浙江第1贸易有限公司", "sun", "archived")]
     # The same file again: every identity has a dossier, and is left out.
-    again = await world.checked([a_row(1), a_row(4, 客户名称="浙江第2贸易有限公司")])
+    again = await world.checked([import_row(1), import_row(4, 客户名称="浙江第2贸易有限公司")])
     assert ([one["row"] for one in again["existing"]], [one["row"] for one in again["alike"]]) == ([2], [3])
     assert (await world.confirm(again["upload"])).status_code == 200
     done = await world.until_status(again["upload"], "finished")
@@ -202,7 +146,7 @@ async def test_from_the_file_to_the_register_with_two_people(world: World) -> No
 
 
 async def test_rows_that_do_not_hold_are_named_and_nothing_is_taken(world: World) -> None:
-    rows = [a_row(10, 联系电话="12345"), a_row(11), a_row(12, 客户类别="大客户"), a_row(11)]
+    rows = [import_row(10, 联系电话="12345"), import_row(11), import_row(12, 客户类别="大客户"), import_row(11)]
     found = await world.checked(rows)
     assert found["status"] == "refused"
     assert [(one["row"], one["column"]) for one in found["problems"]] == [
@@ -216,7 +160,7 @@ async def test_rows_that_do_not_hold_are_named_and_nothing_is_taken(world: World
 
 async def test_what_is_no_such_file_is_refused(world: World) -> None:
     assert (await world.upload(b"no zip")).status_code in (415, 422)
-    assert (await world.upload(book([a_row(20)]), person="sun")).status_code == 403
+    assert (await world.upload(import_book([import_row(20)]), person="sun")).status_code == 403
     headings = io.BytesIO()
     writer = SheetWriter(headings, ["客户名称"])
     writer.write([["甲"]])
@@ -234,7 +178,7 @@ async def test_killed_between_any_two_pages_it_goes_on_without_a_double(
 ) -> None:
     """Guard: progress stands in the same transaction as the dossiers. A page is cut off before and after its commit."""
     monkeypatch.setattr(carrying, "PAGE", 3)
-    rows = [a_row(serial) for serial in range(100, 120)]
+    rows = [import_row(serial) for serial in range(100, 120)]
     found = await world.checked(rows)
     original, cuts = carrying.append_page, iter([True, False, True, True, False])
 
@@ -270,7 +214,7 @@ async def _none(_pool: Any) -> list[str]:
 
 
 async def test_a_large_file_is_taken_over_within_bounds_and_the_register_exported(world: World) -> None:
-    content = await asyncio.to_thread(book, [a_row(serial) for serial in range(1_000, 1_000 + LARGE)])
+    content = await asyncio.to_thread(import_book, [import_row(serial) for serial in range(1_000, 1_000 + LARGE)])
     idle = _resident()
     started = time.perf_counter()
     response = await world.upload(content)

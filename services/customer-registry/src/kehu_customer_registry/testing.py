@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from kehu import calendar
+from kehu.commands import Done
 from kehu.contracts.customers import Contact, CustomerKind, IdentityKind
-from kehu.contracts.staff import Role, RoleGranted, StaffMemberAppointed
+from kehu.contracts.staff import DepartmentOpened, Role, RoleGranted, StaffMemberAppointed
 from kehu.deciding import Actor, Category, Context, Decision, Grant, Mandate, system_actor
 from kehu.errors import KehuError
 from kehu.escalating import ESCALATION
 from kehu.event_store import Claim, Taken
-from kehu.facts import Fact
+from kehu.facts import START, Fact
+from kehu.identifiers import uscc_check_digit
+from kehu.parts import Running
+from kehu.spreadsheets import write_rows
 from kehu_customer_registry.departures.policy import DEPARTING
 from kehu_customer_registry.dossiers import decisions
 from kehu_customer_registry.dossiers.content import Nature
 from kehu_customer_registry.dossiers.decisions import DraftDossier, SalesForce
 from kehu_customer_registry.dossiers.facts import DOSSIERS, Dossier
 from kehu_customer_registry.dossiers.policy import DOSSIER_KEEPING
+from kehu_customer_registry.imports.rows import COLUMNS
 from kehu_customer_registry.staff.decisions import KEY_ROLES
-from kehu_customer_registry.staff.facts import STAFF, StaffMember
+from kehu_customer_registry.staff.facts import DEPARTMENTS, STAFF, StaffMember
 from kehu_customer_registry.verification.policy import VERIFYING
 from kehu_customer_registry.volumes.decisions import VOLUME_REPORTING
 
@@ -248,3 +254,57 @@ def archived(**other: Any) -> Case[Dossier]:
     case = submitted(**other)
     case.do(decisions.pass_dossier, MANAGER)
     return case
+
+
+# --- a service that runs ---------------------------------------------------------------------------------------------
+
+
+async def employ(running: Running, departments: Iterable[str], people: Mapping[str, tuple[Role, str | None]]) -> Done:
+    """Open departments, and have people work there from staff number 1001 on; the last command's outcome."""
+    context = Context(system_actor("test", "staff"), running.clock.now())
+    for code in departments:
+        opened = Decision([DepartmentOpened(department=code, name=code, region=code)])
+        await running.commands.handle(DEPARTMENTS, code, partial(_given, opened), context, must_exist=False)
+    done = Done("", 0, START, {})
+    for number, (who, (role, department)) in enumerate(people.items(), 1001):
+        appointed = Decision(
+            [
+                StaffMemberAppointed(person=who, number=str(number), name=who, department=department),
+                RoleGranted(person=who, role=role, department=department, granted_by="admin"),
+            ]
+        )
+        done = await running.commands.handle(STAFF, who, partial(_given, appointed), context, must_exist=False)
+    return done
+
+
+def _given(decision: Decision, _state: Any, _context: Context) -> Decision:
+    return decision
+
+
+def uscc(serial: int) -> str:
+    """A valid code that no other serial has."""
+    body = f"91330100MA2{serial:06}"
+    return body + uscc_check_digit(body)
+
+
+def import_row(serial: int, **cells: Any) -> dict[str, Any]:
+    """A row of a file of existing dossiers, of the person with the staff number 1001; each serial's is another's."""
+    return {
+        "客户名称": f"浙江第{serial}贸易有限公司",
+        "客户类别": "经销商",
+        "企业性质": "有限责任公司",
+        "主管单位": "无",
+        "地址": f"杭州市西湖区文三路 {serial} 号",
+        "区域": "浙江",
+        "证照种类": "统一社会信用代码",
+        "证照号码": uscc(serial),
+        "负责营销员": "1001",
+        "联系人": "王小明",
+        "联系电话": f"138{serial:08}",
+        **cells,
+    }
+
+
+def import_book(rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """A file with these rows."""
+    return write_rows(list(COLUMNS), ([row.get(heading) for heading in COLUMNS] for row in rows))
