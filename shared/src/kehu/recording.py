@@ -158,8 +158,9 @@ class Codec:
         sealed = [row for row in rows if holds_sealed_values(row)]
         if not sealed:
             return {}
-        plain = await self._keyring.open([(row.stream, from_json(row.data)) for row in sealed])
-        return dict(zip((row.id for row in sealed), plain, strict=True))
+        plain: dict[UUID, dict[str, Any]] = {row.id: from_json(row.data) for row in sealed}
+        await self._keyring.open_in_place([(row.stream, plain[row.id]) for row in sealed])
+        return plain
 
 
 def holds_sealed_values(row: StoredFact) -> bool:

@@ -75,21 +75,22 @@ class Keyring:
         Raises:
             SealBrokenError: a value was altered or moved.
         """
-        opened: list[dict[str, Any]] = []
-        found: list[tuple[str, str, Any, str | int]] = []
-        for stream, data in items:
-            places = _sealed_in(data, "$")
-            if places:
-                data = _copied(data)  # noqa: PLW2901 - from here on it is the copy that counts
-                places = _sealed_in(data, "$")
-            opened.append(data)
-            found += [(stream, *place) for place in places]
+        data = [_copied(data) if _sealed_in(data) else data for _, data in items]
+        await self.open_in_place([(stream, one) for (stream, _), one in zip(items, data, strict=True)])
+        return data
+
+    async def open_in_place(self, items: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Do the same, in the data itself: for whoever has just read it.
+
+        Raises:
+            SealBrokenError: a value was altered or moved.
+        """
+        found = [(stream, *place) for stream, data in items for place in _sealed_in(data)]
         wanted = [sealing.key_of(holder[key], stream, path) for stream, path, holder, key in found]
         keys = await self._keys(set(wanted), create=False)
         for (stream, path, holder, place), key_id in zip(found, wanted, strict=True):
             key = keys.get(key_id)
             holder[place] = sealing.open_value(key, holder[place], stream, path) if key else ERASED
-        return opened
 
     async def erase(self, person: str, retention: str) -> bool:
         """Destroy the key of a person's data of one retention class; whether there was one.
@@ -206,16 +207,22 @@ class _Sealing:
         return [dumped if isinstance(dumped, str) else to_json(dumped).decode() for dumped in self._dumps]
 
 
-def _sealed_in(value: Any, path: str) -> list[tuple[str, Any, str | int]]:
+def _sealed_in(data: dict[str, Any]) -> list[tuple[str, Any, str | int]]:
     """Return path, holder and key of every sealed value; looks at containers only, so plain facts cost little."""
-    members = value.items() if isinstance(value, dict) else enumerate(value)
     found: list[tuple[str, Any, str | int]] = []
-    for key, member in members:
-        if isinstance(member, dict) and sealing.is_sealed(member):
-            found.append((child_path(path, key), value, key))
-        elif isinstance(member, dict | list):
-            found += _sealed_in(member, child_path(path, key))
+    _find(data, "$", found)
     return found
+
+
+def _find(value: dict[str, Any] | list[Any], path: str, found: list[tuple[str, Any, str | int]]) -> None:
+    for key, member in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(member, dict):
+            if sealing.is_sealed(member):
+                found.append((child_path(path, key), value, key))
+            else:
+                _find(member, child_path(path, key), found)
+        elif isinstance(member, list) and member:
+            _find(member, child_path(path, key), found)
 
 
 def _copied(value: Any) -> Any:

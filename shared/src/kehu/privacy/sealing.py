@@ -112,11 +112,10 @@ def key_of(sealed: dict[str, Any], stream: str, path: str) -> KeyId:
     Raises:
         SealBrokenError: it does not say.
     """
-    match sealed:
-        case {"person": str(person), "retention": str(retention)}:
-            return KeyId(person, retention)
-        case _:
-            raise _broken(stream, path)
+    person, retention = sealed.get("person"), sealed.get("retention")
+    if not isinstance(person, str) or not isinstance(retention, str):
+        raise _broken(stream, path)
+    return KeyId(person, retention)
 
 
 def open_value(key: AESGCM, sealed: dict[str, Any], stream: str, path: str) -> str:

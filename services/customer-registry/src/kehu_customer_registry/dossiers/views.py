@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -31,6 +31,7 @@ from kehu.contracts.customers import (
 )
 from kehu.event_store import Connection
 from kehu.facts import Fact, RecordedFact
+from kehu.folding import Folding
 from kehu.service import OWN_LOG, View
 from kehu.text import company_key, normalise
 from kehu_customer_registry.dossiers.content import DossierContent
@@ -45,31 +46,30 @@ from kehu_customer_registry.dossiers.facts import (
 )
 from kehu_customer_registry.dossiers.rights import Scope
 
-_DRAFT = """
-INSERT INTO register (customer, serial, number, name, name_key, kind, nature, identity_kind, identity, region,
-                      collaborators, important_potential, department, owner, status, drafted_at, version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-"""
-_EDIT = """
-UPDATE register SET name = $2, name_key = $3, kind = $4, nature = $5, identity_kind = $6, identity = $7, region = $8,
-    collaborators = $9, important_potential = $10, version = $11
-WHERE customer = $1
-"""
-_STATUS = "UPDATE register SET status = $2, version = $3 WHERE customer = $1"
-_REGISTER = "UPDATE register SET status = $2, registered_at = $3, version = $4 WHERE customer = $1"
-_CHANGE = """
-UPDATE register SET name = coalesce($2, name), name_key = coalesce($3, name_key), kind = coalesce($4, kind),
-    region = coalesce($5, region), affiliation = CASE WHEN $6 THEN NULL ELSE coalesce($7, affiliation) END,
-    identity_kind = coalesce($8, identity_kind), identity = coalesce($9, identity),
-    important_potential = coalesce($10, important_potential), version = $11
-WHERE customer = $1
-"""
-_PARTICULARS = "UPDATE register SET nature = coalesce($2, nature), version = $3 WHERE customer = $1"
-_ASSIGN = "UPDATE register SET owner = $2, department = $3, collaborators = $4, version = $5 WHERE customer = $1"
 
+class RegisterRow(NamedTuple):
+    """A row of the table, column by column."""
 
-_MERGE = "UPDATE register SET merged_into = $2, version = $3 WHERE customer = $1"
-_TOUCH = "UPDATE register SET version = $2 WHERE customer = $1"
+    customer: str
+    serial: int
+    number: str
+    name: str
+    name_key: str
+    kind: str | None
+    nature: str | None
+    affiliation: str | None
+    identity_kind: str | None
+    identity: str | None
+    region: str | None
+    department: str
+    owner: str
+    collaborators: list[str]
+    status: str
+    important_potential: bool
+    drafted_at: datetime
+    registered_at: datetime | None
+    version: int
+    merged_into: str | None
 
 
 def number_of(serial: int) -> str:
@@ -77,109 +77,100 @@ def number_of(serial: int) -> str:
     return f"K{serial:06}"
 
 
-async def _draft(connection: Connection, recorded: RecordedFact[DossierDrafted]) -> None:
+def _draft(_row: RegisterRow | None, recorded: RecordedFact[DossierDrafted]) -> RegisterRow:
     fact = recorded.fact
-    await connection.execute(
-        _DRAFT,
-        fact.customer,
-        int(fact.number.removeprefix("K")),
-        fact.number,
-        *_content(fact.content),
-        fact.department,
-        fact.owner,
-        Status.DRAFT.value,
-        recorded.occurred_at,
-        recorded.version,
+    return RegisterRow(
+        customer=fact.customer,
+        serial=int(fact.number.removeprefix("K")),
+        number=fact.number,
+        affiliation=None,
+        department=fact.department,
+        owner=fact.owner,
+        status=Status.DRAFT.value,
+        drafted_at=recorded.occurred_at,
+        registered_at=None,
+        version=recorded.version,
+        merged_into=None,
+        **_content(fact.content),
     )
 
 
-async def _edit(connection: Connection, recorded: RecordedFact[DossierEdited]) -> None:
+def _content(content: DossierContent) -> dict[str, Any]:
+    return {
+        "name": content.name,
+        "name_key": company_key(content.name),
+        "kind": content.kind,
+        "nature": content.nature,
+        "identity_kind": content.identity_kind,
+        "identity": content.identity,
+        "region": content.region,
+        "collaborators": list(content.collaborators),
+        "important_potential": content.important_potential,
+    }
+
+
+def _edit(row: RegisterRow, recorded: RecordedFact[DossierEdited]) -> RegisterRow:
+    return row._replace(**_content(recorded.fact.content))
+
+
+def _register(row: RegisterRow, recorded: RecordedFact[CustomerRegistered]) -> RegisterRow:
+    return row._replace(status=Status.ARCHIVED.value, registered_at=recorded.occurred_at)
+
+
+def _change(row: RegisterRow, recorded: RecordedFact[CustomerChanged]) -> RegisterRow:
     fact = recorded.fact
-    await connection.execute(_EDIT, fact.customer, *_content(fact.content), recorded.version)
+    changes: dict[str, Any] = {
+        "name": fact.name,
+        "name_key": company_key(fact.name) if fact.name else None,
+        "kind": fact.kind,
+        "region": fact.region,
+        "affiliation": fact.affiliation,
+        "identity_kind": fact.identity_kind,
+        "identity": fact.identity,
+        "important_potential": fact.important_potential,
+    }
+    row = row._replace(**{name: value for name, value in changes.items() if value is not None})
+    return row._replace(affiliation=None) if fact.affiliation_ended else row
 
 
-def _content(content: DossierContent) -> tuple[Any, ...]:
-    return (
-        content.name,
-        company_key(content.name),
-        content.kind,
-        content.nature,
-        content.identity_kind,
-        content.identity,
-        content.region,
-        list(content.collaborators),
-        content.important_potential,
-    )
+def _particulars(row: RegisterRow, recorded: RecordedFact[ParticularsChanged]) -> RegisterRow:
+    return row._replace(nature=recorded.fact.nature or row.nature)
 
 
-async def _submit(connection: Connection, recorded: RecordedFact[DossierSubmitted]) -> None:
-    await connection.execute(_STATUS, recorded.fact.customer, Status.SUBMITTED.value, recorded.version)
-
-
-async def _return(connection: Connection, recorded: RecordedFact[DossierReturned]) -> None:
-    await connection.execute(_STATUS, recorded.fact.customer, Status.RETURNED.value, recorded.version)
-
-
-async def _register(connection: Connection, recorded: RecordedFact[CustomerRegistered]) -> None:
-    await connection.execute(
-        _REGISTER, recorded.fact.customer, Status.ARCHIVED.value, recorded.occurred_at, recorded.version
-    )
-
-
-async def _change(connection: Connection, recorded: RecordedFact[CustomerChanged]) -> None:
+def _assign(row: RegisterRow, recorded: RecordedFact[OwnerAssigned]) -> RegisterRow:
     fact = recorded.fact
-    await connection.execute(
-        _CHANGE,
-        fact.customer,
-        fact.name,
-        company_key(fact.name) if fact.name else None,
-        fact.kind,
-        fact.region,
-        fact.affiliation_ended,
-        fact.affiliation,
-        fact.identity_kind,
-        fact.identity,
-        fact.important_potential,
-        recorded.version,
-    )
+    return row._replace(owner=fact.owner, department=fact.department, collaborators=list(fact.collaborators))
 
 
-async def _particulars(connection: Connection, recorded: RecordedFact[ParticularsChanged]) -> None:
-    await connection.execute(_PARTICULARS, recorded.fact.customer, recorded.fact.nature, recorded.version)
+def _stand(status: Status) -> Callable[[RegisterRow, RecordedFact[Any]], RegisterRow]:
+    return lambda row, _recorded: row._replace(status=status.value)
 
 
-async def _assign(connection: Connection, recorded: RecordedFact[OwnerAssigned]) -> None:
+def _merge(row: RegisterRow, recorded: RecordedFact[CustomersMerged]) -> RegisterRow:
+    """Both customers' streams have it; the survivor's row stays as it is."""
     fact = recorded.fact
-    await connection.execute(
-        _ASSIGN, fact.customer, fact.owner, fact.department, list(fact.collaborators), recorded.version
-    )
+    return row if fact.customer == fact.survivor else row._replace(merged_into=fact.survivor)
 
 
-async def _close(connection: Connection, recorded: RecordedFact[CustomerClosed]) -> None:
-    await connection.execute(_STATUS, recorded.fact.customer, Status.CLOSED.value, recorded.version)
+def _unmerge(row: RegisterRow, recorded: RecordedFact[CustomersUnmerged]) -> RegisterRow:
+    fact = recorded.fact
+    return row if fact.customer == fact.survivor else row._replace(merged_into=None)
 
 
-async def _reopen(connection: Connection, recorded: RecordedFact[CustomerReopened]) -> None:
-    await connection.execute(_STATUS, recorded.fact.customer, Status.ARCHIVED.value, recorded.version)
-
-
-async def _merge(connection: Connection, recorded: RecordedFact[CustomersMerged]) -> None:
-    if recorded.fact.customer == recorded.fact.survivor:
-        await _touch(connection, recorded)
-    else:
-        await connection.execute(_MERGE, recorded.fact.customer, recorded.fact.survivor, recorded.version)
-
-
-async def _unmerge(connection: Connection, recorded: RecordedFact[CustomersUnmerged]) -> None:
-    if recorded.fact.customer == recorded.fact.survivor:
-        await _touch(connection, recorded)
-    else:
-        await connection.execute(_MERGE, recorded.fact.customer, None, recorded.version)
-
-
-async def _touch(connection: Connection, recorded: RecordedFact[Any]) -> None:
+def _touch(row: RegisterRow, _recorded: RecordedFact[Any]) -> RegisterRow:
     """Nothing that the register shows has changed, but the ETag has."""
-    await connection.execute(_TOUCH, recorded.fact.customer, recorded.version)
+    return row
+
+
+def _known(
+    step: Callable[[RegisterRow, RecordedFact[Any]], RegisterRow],
+) -> Callable[[RegisterRow | None, RecordedFact[Any]], RegisterRow | None]:
+    """A step on a dossier that is there, at its stream's version."""
+
+    def stepped(row: RegisterRow | None, recorded: RecordedFact[Any]) -> RegisterRow | None:
+        return None if row is None else step(row, recorded)._replace(version=recorded.version)
+
+    return stepped
 
 
 _TOUCHING: tuple[type[Fact], ...] = (
@@ -194,22 +185,28 @@ _TOUCHING: tuple[type[Fact], ...] = (
     CustomerMergeProposed,
     CustomerMergeDeclined,
 )
-_APPLY: Mapping[type[Fact], Any] = {
+_STEPS: Mapping[type[Fact], Callable[[RegisterRow, RecordedFact[Any]], RegisterRow]] = {
     **dict.fromkeys(_TOUCHING, _touch),
-    CustomerClosed: _close,
-    CustomerReopened: _reopen,
+    CustomerClosed: _stand(Status.CLOSED),
+    CustomerReopened: _stand(Status.ARCHIVED),
     CustomersMerged: _merge,
     CustomersUnmerged: _unmerge,
-    DossierDrafted: _draft,
     DossierEdited: _edit,
-    DossierSubmitted: _submit,
-    DossierReturned: _return,
+    DossierSubmitted: _stand(Status.SUBMITTED),
+    DossierReturned: _stand(Status.RETURNED),
     CustomerRegistered: _register,
     CustomerChanged: _change,
     ParticularsChanged: _particulars,
     OwnerAssigned: _assign,
 }
-REGISTER = View(name="register", source=OWN_LOG, tables=("register",), apply=_APPLY)
+# A dossier that is taken over comes with three facts at once: folded, they write one row once.
+_REGISTER: Folding[RegisterRow] = Folding(
+    "register",
+    RegisterRow,
+    lambda recorded: recorded.fact.customer,
+    {DossierDrafted: _draft, **{fact: _known(step) for fact, step in _STEPS.items()}},
+)
+REGISTER = View(name="register", source=OWN_LOG, tables=("register",), foldings=(_REGISTER,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ fields and the free text of others have no place in them, so nothing personal is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from string import Formatter
 from typing import Any
 
@@ -18,6 +20,7 @@ from kehu.privacy.fields import personal_paths
 
 #: What stands where there is nothing.
 NOTHING = "—"
+_CHANGED = "changed"
 #: Set in every fact, or no change of the customer.
 _NO_CHANGE = frozenset({"customer", "change", "occurred_on", "on_behalf_of", "affiliation_proof"})
 
@@ -76,40 +79,55 @@ class Tongue(StrEnum):
     EN = "en"
 
 
-class _Sentences(Formatter):
-    """Fills a template from a fact, in one language."""
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A part of a template: what is said before a field, and which of the fact's fields it is, as what."""
 
-    def __init__(self, tongue: Tongue) -> None:
-        self._tongue = tongue
-
-    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
-        del args  # every field has a name
-        fact: Fact = kwargs["fact"]
-        if field_name == "changed":
-            return changed(fact), field_name
-        named = [getattr(fact, name, None) for name in field_name.split("|")]
-        return next((value for value in named if value is not None), None), field_name
-
-    def format_field(self, value: Any, format_spec: str) -> str:
-        if isinstance(value, tuple | list):
-            shown = [self.format_field(one, format_spec) for one in value]
-            return ("、" if self._tongue is Tongue.ZH else ", ").join(shown) or NOTHING
-        if value is None:
-            return NOTHING
-        if format_spec == "yuan":
-            return show_yuan(value)
-        if format_spec == "word":
-            zh, en = WORDS.get(str(value), (str(value), str(value)))
-            return zh if self._tongue is Tongue.ZH else en
-        return str(value)
+    said: str
+    fields: tuple[str, ...]
+    shown_as: str
 
 
-_FORMATS = {tongue: _Sentences(tongue) for tongue in Tongue}
+@cache
+def _pieces(template: str) -> tuple[_Piece, ...]:
+    """A template taken apart, once; there are some hundred of them, and millions of facts."""
+    return tuple(
+        _Piece(said, tuple(named.split("|")) if named else (), shown_as or "")
+        for said, named, shown_as, _ in Formatter().parse(template)
+    )
 
 
 def sentence(template: str, fact: Fact, tongue: Tongue) -> str:
     """A template filled from a fact."""
-    return _FORMATS[tongue].vformat(template, (), {"fact": fact})
+    parts: list[str] = []
+    for piece in _pieces(template):
+        parts.append(piece.said)
+        if piece.fields:
+            parts.append(_shown(_value(fact, piece.fields), piece.shown_as, tongue))
+    return "".join(parts)
+
+
+def _value(fact: Fact, fields: tuple[str, ...]) -> Any:
+    if fields == (_CHANGED,):
+        return changed(fact)
+    for name in fields:
+        if (value := getattr(fact, name, None)) is not None:
+            return value
+    return None
+
+
+def _shown(value: Any, shown_as: str, tongue: Tongue) -> str:
+    if isinstance(value, tuple | list):
+        shown = [_shown(one, shown_as, tongue) for one in value]
+        return ("、" if tongue is Tongue.ZH else ", ").join(shown) or NOTHING
+    if value is None:
+        return NOTHING
+    if shown_as == "yuan":
+        return show_yuan(value)
+    if shown_as == "word":
+        zh, en = WORDS.get(str(value), (str(value), str(value)))
+        return zh if tongue is Tongue.ZH else en
+    return str(value)
 
 
 def changed(fact: Fact) -> list[str]:
@@ -122,7 +140,7 @@ def changed(fact: Fact) -> list[str]:
 def fields_of(template: str) -> set[str]:
     """The fields that a template names."""
     named = {name for _, name, _, _ in Formatter().parse(template) if name}
-    return {one for name in named for one in name.split("|")} - {"changed"}
+    return {one for name in named for one in name.split("|")} - {_CHANGED}
 
 
 def check_template(template: str, fact: type[Fact]) -> None:
