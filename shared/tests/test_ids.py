@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kehu.ids import derived_id, new_id
+from kehu.ids import derived_id, new_id, new_text_id
 
 CAUSE = uuid.UUID("01936f2a-0000-7abc-8def-0123456789ab")
 
@@ -57,3 +57,10 @@ def test_only_a_version_7_has_a_timestamp_to_derive_from() -> None:
 def test_an_index_counts_from_zero() -> None:
     with pytest.raises(ValueError, match="counts from 0"):
         derived_id(CAUSE, "grading.volumes", -1)
+
+
+def test_an_id_as_text_is_one_of_the_same_kind() -> None:
+    texts = [new_text_id() for _ in range(100)]
+    assert texts == [str(uuid.UUID(text)) for text in texts]
+    assert all(uuid.UUID(text).version == 7 for text in texts)
+    assert sorted(set(texts)) == texts

@@ -142,7 +142,8 @@ class Keyring:
             if (cached := self._cached.get(key_id)) and now - cached[1] < CACHE_SECONDS
         }
         missing = sorted(set(wanted) - keys.keys())
-        if missing:
+        # So many that are not remembered are new people: making keys finds those that are there.
+        if missing and not (create and len(missing) > _MANY):
             keys |= await self._fetched(_FETCH, missing)
         absent = sorted(set(missing) - keys.keys())
         if absent and create:

@@ -397,7 +397,12 @@ def fill_in(given: Mapping[str, Any], before: DossierContent | None, owner: str)
     gone = {one.salesperson for one in before.relations} - set(said.get("collaborators", ())) if before else set[str]()
     here = [one.salesperson for one in content.relations if one.salesperson != owner]
     others = [one for one in content.collaborators if one not in gone or one in here]
-    return content.model_copy(update={"collaborators": tuple(dict.fromkeys([*others, *here]))})
+    collaborators = tuple(dict.fromkeys([*others, *here]))
+    return (
+        content
+        if collaborators == content.collaborators
+        else content.model_copy(update={"collaborators": collaborators})
+    )
 
 
 def _keep_ids(said: dict[str, Any], before: DossierContent) -> None:

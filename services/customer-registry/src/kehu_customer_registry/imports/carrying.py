@@ -14,7 +14,7 @@ import structlog
 
 from kehu.deciding import Context, Decision
 from kehu.event_store import MAX_STREAMS_PER_CALL, Append, Conflict, Taken
-from kehu.ids import new_id
+from kehu.ids import new_id, new_text_id
 from kehu.parts import Running
 from kehu.recording import Origin, Unrecorded
 from kehu.spreadsheets import SheetRow
@@ -215,7 +215,7 @@ class Making:
     ) -> list[tuple[int, str, Decision, list[Unrecorded]]]:
         decided: list[tuple[int, str, Decision, list[Unrecorded]]] = []
         for row, number in zip(rows, numbers, strict=True):
-            made = Made(str(new_id()), number, [str(new_id()) for _ in range(people_in(row.form))])
+            made = Made(new_text_id(), number, [new_text_id() for _ in range(people_in(row.form))])
             decision = take_over_row(row, made, self._state, people, self.context)
             stream = DOSSIERS.stream(made.customer)
             items = [Unrecorded(fact, stream, new_id(), origin) for fact in decision.facts]

@@ -15,7 +15,7 @@ from kehu.parts import Running
 from kehu.spreadsheets import SheetRow, iterate_rows
 from kehu_customer_registry.dossiers.form import identity_claim
 from kehu_customer_registry.imports.decisions import Salespeople
-from kehu_customer_registry.imports.facts import Import
+from kehu_customer_registry.imports.facts import Import, Status
 from kehu_customer_registry.imports.rows import COLUMNS, MOST_BYTES, MOST_ROWS, Row
 
 _SPOOLED = 4 << 20
@@ -41,15 +41,16 @@ async def open_rows(running: Running, state: Import) -> AsyncGenerator[Iterator[
             content.write(chunk)
         content.seek(0)
         file: Any = content
-        rows = _iterate(file)
+        # Only a file that held when it was looked through is ever carried out.
+        rows = _iterate(file, held_before=state.status is Status.RUNNING)
         try:
             yield rows
         finally:
             rows.close()
 
 
-def _iterate(file: BinaryIO) -> Any:
-    return iterate_rows(file, COLUMNS, max_rows=MOST_ROWS, max_bytes=MOST_BYTES)
+def _iterate(file: BinaryIO, *, held_before: bool) -> Any:
+    return iterate_rows(file, COLUMNS, max_rows=MOST_ROWS, max_bytes=MOST_BYTES, held_before=held_before)
 
 
 async def take_rows(rows: Iterator[SheetRow], size: int) -> list[SheetRow]:
