@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import asyncpg
 import httpx2
 import pytest
 import pytest_asyncio
@@ -41,7 +42,7 @@ from kehu.ids import new_id
 from kehu.loops import Loop
 from kehu.parts import Running, connect
 from kehu.service import OWN_LOG, Feature, Service, View
-from kehu.settings import TOKEN_ISSUER, Settings
+from kehu.settings import SUPERUSER_ROLE, TOKEN_ISSUER, Settings
 from kehu.testing.platform import Postgres
 
 
@@ -548,6 +549,35 @@ async def test_a_bug_is_told_by_its_correlation_alone(client: Client) -> None:
     body = problem(response, 500, "internal")
     assert body["correlation"] == correlation
     assert "张三" not in response.text
+
+
+async def test_a_database_that_cannot_do_its_work_now_is_no_bug(client: Client) -> None:
+    """One that takes no writes for a while, say: whoever repeats the request under its key loses nothing."""
+    role = client.running.service.role
+    key = {"Idempotency_Key": str(new_id())}
+    await _as_superuser(client, f"ALTER ROLE {role} SET default_transaction_read_only = on")
+    try:
+        for _ in range(3):
+            response = await client.post("/notes", {"text": "a"}, **key)
+            assert problem(response, 503, "database-away")["next"].startswith("请稍候用同一个 Idempotency-Key 再提交")
+            assert int(response.headers["Retry-After"]) > 0
+    finally:
+        await _as_superuser(client, f"ALTER ROLE {role} RESET default_transaction_read_only")
+    async with asyncio.timeout(20):
+        while (response := await client.post("/notes", {"text": "a"}, **key)).status_code != 201:
+            problem(response, 503, "database-away")
+    assert (await client.post("/notes", {"text": "a"}, **key)).json() == response.json()
+
+
+async def _as_superuser(client: Client, statement: str) -> None:
+    """Have it hold for every connection of the service from now on."""
+    connection = await asyncpg.connect(**client.running.settings.connection(SUPERUSER_ROLE))
+    await connection.execute(statement)
+    await connection.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1 AND datname = current_database()",
+        client.running.service.role,
+    )
+    await connection.close()
 
 
 async def test_a_correlation_that_is_none_is_refused(client: Client) -> None:

@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kehu.http.problems import MEDIA_TYPE, internal_problem, too_large_problem
+from kehu.http.problems import MEDIA_TYPE, internal_problem, too_large_problem, unavailable_problem
 from kehu.ids import new_id
 from kehu.logs import correlated
 from kehu.metrics import HTTP_SECONDS
@@ -49,11 +49,14 @@ class Access:
         with correlated(correlation), _span(request):
             try:
                 await self._app(scope, receive, exchange.send)
-            except Exception:
-                log.exception("http.failed", method=request.method, route=_route(scope))
+            except Exception as error:
+                if unavailable := unavailable_problem(request, error):
+                    log.warning("http.unavailable", route=_route(scope), error=type(error).__name__)
+                else:
+                    log.exception("http.failed", method=request.method, route=_route(scope))
                 if exchange.status:  # the answer has begun: all that is left is to break it off
                     raise
-                await internal_problem(request)(scope, receive, exchange.send)
+                await (unavailable or internal_problem(request))(scope, receive, exchange.send)
             finally:
                 self._note(scope, request, exchange.status, time.perf_counter() - start)
 

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -85,6 +86,14 @@ _NEXT = {
     ),
     "invalid-request": _Text("请按 errors 逐项改正后再提交。", "Mend what errors[] names, then send it again."),
     "too-large": _Text("请减小内容,或分几次提交。", "Make it smaller, or send it in several requests."),
+    "database-away": _Text(
+        "请稍候用同一个 Idempotency-Key 再提交：已办成的不会重复办理。",
+        "Send it again in a moment with the same Idempotency-Key: what was done already is not done twice.",
+    ),
+    "storage-full": _Text(
+        "请告知管理员腾出空间，之后用同一个 Idempotency-Key 再提交。",
+        "Tell whoever runs the system to make room, then send it again with the same Idempotency-Key.",
+    ),
     "internal": _Text(
         "请稍后重试;如仍出错,请把 correlation 告诉管理员。",
         "Try again later; if it happens again, give the correlation to whoever runs the system.",
@@ -105,6 +114,31 @@ _DETAILS = {
     405: _Text("此地址不支持该方法。请在 /docs 查看。", "This address does not take that method. See /docs."),
     413: _Text("请求正文超过了上限。", "The body of the request is over the limit."),
 }
+
+_DATABASE_AWAY = _Text(
+    "数据库暂时没有回应，本次没有得到办成的确认。",
+    "The database does not answer at the moment, so nothing confirms that this was done.",
+)
+_STORAGE_FULL = _Text(
+    "数据库的磁盘已满，本次没有办成，也没有留下任何内容。",
+    "The database's disk is full, so this was not done, and nothing of it was kept.",
+)
+#: A database that is started again answers after some seconds.
+_RETRY_AFTER_SECONDS = 5
+#: How the database, or the way to it, says that it cannot now. What asyncpg says of wrong arguments (a ValueError too)
+#: is a bug.
+_AWAY = (
+    ConnectionError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
 
 #: The platform's value types say it in both languages, one after the other.
 _BOTH_LANGUAGES = re.compile(r"(?P<zh>.*?。)\s*(?P<en>[A-Za-z].*)", re.DOTALL)
@@ -288,6 +322,24 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 def too_large_problem(request: Request) -> JSONResponse:
     """What is said of a body over its route's limit."""
     return problem(request, code="too-large", status=413, detail=_DETAILS[413].in_(language_of(request)))
+
+
+def unavailable_problem(request: Request, error: Exception) -> JSONResponse | None:
+    """What is said where the database cannot do its work now, whatever was asked of it; None for any other error.
+
+    The transaction was rolled back, or (a connection that broke at its end) is known by its idempotency key.
+    """
+    if isinstance(error, ValueError) or not isinstance(error, _AWAY):
+        return None
+    full = isinstance(error, asyncpg.DiskFullError)
+    said = _STORAGE_FULL if full else _DATABASE_AWAY
+    return problem(
+        request,
+        code="storage-full" if full else "database-away",
+        status=503,
+        detail=said.in_(language_of(request)),
+        headers={"Retry-After": str(_RETRY_AFTER_SECONDS)},
+    )
 
 
 def internal_problem(request: Request) -> JSONResponse:
