@@ -223,6 +223,8 @@ async def create_owner(settings: Settings, seconds: float, check: Callable[[], N
         # A password cannot be a parameter of ALTER ROLE.
         password = await connection.fetchval("SELECT quote_literal($1::text)", settings.password(OWNER_ROLE))
         await connection.execute(f"ALTER ROLE {OWNER_ROLE} LOGIN CREATEROLE CREATEDB PASSWORD {password}")
+        # How long others' transactions have held readers back (event_store.watermark).
+        await connection.execute(f"GRANT pg_read_all_stats TO {OWNER_ROLE}")
         if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", settings.database_name):
             await connection.execute(f'CREATE DATABASE "{settings.database_name}" OWNER {OWNER_ROLE}')
     finally:
