@@ -49,6 +49,8 @@ INFRASTRUCTURE = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,
 )
+#: Of those, what no message can cause, though the database answers: all of them wait.
+_NO_ROOM = (asyncpg.DiskFullError, asyncpg.TooManyConnectionsError, asyncpg.ReadOnlySQLTransactionError)
 #: Somebody else was faster: read again, decide again.
 _AGAIN = (InboxMoved, Conflict, KeyUnblocked, asyncpg.TransactionRollbackError)
 
@@ -432,6 +434,8 @@ class Receiver:
         return last
 
     async def _look_for_database(self, error: Exception) -> None:
+        if isinstance(error, _NO_ROOM):
+            raise DatabaseAway(repr(error)) from error
         try:
             await self._pool.fetchval("SELECT 1", timeout=5)
         except Exception:  # noqa: BLE001 - whichever way it does not answer

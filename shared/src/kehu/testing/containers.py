@@ -6,6 +6,7 @@ The containers' ports are fixed when they are made, so that a server that restar
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -66,16 +67,30 @@ def docker_answers() -> bool:
         client.close()
 
 
+def _is_running(container: Container) -> bool:
+    container.reload()
+    return container.status == "running"
+
+
 class PostgresInContainer:
     """PostgreSQL with the role `kehu_owner` and the database `kehu`.
 
     Args:
         secrets: directory with the passwords of the superuser and of `kehu_owner`.
         durable: whether a committed transaction survives a power cut; only measurements need that.
+        volumes: names of volumes by where they are mounted.
+        variables: of the image, beside those that it needs.
 
     """
 
-    def __init__(self, secrets: Path, *, durable: bool = False) -> None:
+    def __init__(
+        self,
+        secrets: Path,
+        *,
+        durable: bool = False,
+        volumes: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self._secrets = secrets
         self._settings = Settings(secrets=secrets)
         arguments = f"-c max_locks_per_transaction={MAX_LOCKS_PER_TRANSACTION} -c max_connections=300"
@@ -92,7 +107,10 @@ class PostgresInContainer:
             .with_env("POSTGRES_INITDB_ARGS", " ".join(LOCALE_ARGUMENTS))
             .with_command(f"postgres {arguments}")
             .with_bind_ports(5432, free_port())
+            .with_envs(**(variables or {}))
         )
+        for place, volume in (volumes or {}).items():
+            self._image.with_volume_mapping(volume, place, "rw")
 
     def settings(self) -> Settings:
         """Return how to reach it."""
@@ -135,16 +153,27 @@ class PostgresInContainer:
         await self.kill()
         await self.start()
 
+    async def running(self) -> bool:
+        """Whether its process has not ended by itself."""
+        return await asyncio.to_thread(_is_running, self._container)
+
     async def _answer(self) -> None:
         await create_owner(self._settings, _START_SECONDS)
 
 
 class KafkaInContainer:
-    """One Kafka node, broker and controller, that keeps its data for as long as the container exists."""
+    """One Kafka node, broker and controller, that keeps its data for as long as the container exists.
 
-    def __init__(self) -> None:
+    Args:
+        volume: the name of a volume for its data, which outlives it.
+
+    """
+
+    def __init__(self, *, volume: str | None = None) -> None:
         self._image = DockerContainer(KAFKA_IMAGE).with_command(_KAFKA_COMMAND).with_envs(**_KAFKA_ENVIRONMENT)
         self._image.with_bind_ports(_KAFKA_PORT, free_port())
+        if volume:
+            self._image.with_volume_mapping(volume, _DATA, "rw")
         self.address = ""
 
     @property
@@ -190,6 +219,10 @@ class KafkaInContainer:
         """Stop it and start it again without its data, as after the loss of its disk."""
         await asyncio.to_thread(self._image.exec, ["touch", _WIPE])
         await self.restart()
+
+    async def running(self) -> bool:
+        """Whether its process has not ended by itself."""
+        return await asyncio.to_thread(_is_running, self._container)
 
     async def _answer(self) -> None:
         await broker_answers(self.address, _START_SECONDS, self._check)
