@@ -297,7 +297,7 @@ async def until_looked(world: World, message: str) -> None:
 async def test_a_worker_that_died_in_the_middle_leaves_an_unknown_outcome(fresh: World) -> None:
     message = await fresh.address()
     running = fresh.running
-    await running.pool.execute("INSERT INTO sending_leases VALUES ($1, clock_timestamp() + interval '1 h')", message)
+    await running.pool.execute("INSERT INTO sending_leases VALUES ($1, clock_timestamp() + interval '1 min')", message)
     context = Context(
         Actor("system:test"),
         running.clock.now(),

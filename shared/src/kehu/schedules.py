@@ -40,6 +40,8 @@ LEASE_SECONDS = 30
 #: Seconds until an item whose firing failed is tried again, times 2 for every failure, at most an hour.
 RETRY_SECONDS = 1
 _MAX_RETRY_DOUBLINGS = 12
+#: The longest of both, and a minute by which the database's clock may be set right without anybody's lease being lost.
+LONGEST_LEASE_SECONDS = RETRY_SECONDS * 2**_MAX_RETRY_DOUBLINGS + 60
 
 _PLAN = """
 INSERT INTO schedules (kind, key, due_at, planned_by) VALUES ($1, $2, $3, $4)
@@ -47,12 +49,15 @@ ON CONFLICT (kind, key) DO UPDATE
 SET due_at = excluded.due_at, planned_by = excluded.planned_by, leased_until = NULL, failures = 0
 """
 _DONE = "DELETE FROM schedules WHERE kind = $1 AND key = $2"
-# Uses schedules_due. Leases run in the database's real time, whatever the policy's clock is told.
+# Uses schedules_due. Leases run in the database's real time, whatever the policy's clock is told. One that lasts longer
+# than any was given while that time was wrong: nobody waits for it.
 _LEASE = """
 UPDATE schedules SET leased_until = clock_timestamp() + make_interval(secs => $4)
 WHERE (kind, key) IN (
     SELECT kind, key FROM schedules
-    WHERE due_at <= $1 AND kind = ANY ($2) AND (leased_until IS NULL OR leased_until < clock_timestamp())
+    WHERE due_at <= $1 AND kind = ANY ($2) AND (
+        leased_until IS NULL
+        OR leased_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => $5))
     ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED
 )
 RETURNING kind, key, due_at, planned_by, failures
@@ -175,7 +180,7 @@ class Scheduler:
 
         """
         now = self._clock.now()
-        rows = await self._pool.fetch(_LEASE, now, list(self._schedules), BATCH, LEASE_SECONDS)
+        rows = await self._pool.fetch(_LEASE, now, list(self._schedules), BATCH, LEASE_SECONDS, LONGEST_LEASE_SECONDS)
         await self._measure(now)
         items = sorted((Item(*row) for row in rows), key=lambda item: item.due_at)
         turn = asyncio.Semaphore(CONCURRENT)

@@ -19,7 +19,14 @@ from kehu.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-KEEP_FOR_EVER: Mapping[str, str] = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
+KEEP_FOR_EVER: Mapping[str, str] = {
+    "retention.ms": "-1",
+    "retention.bytes": "-1",
+    "cleanup.policy": "delete",
+    # Kafka 4 refuses what is dated an hour ahead: a fact recorded while the database's clock was wrong would stop the
+    # relay until that hour has come.
+    "message.timestamp.after.max.ms": str(2**63 - 1),
+}
 #: As many copies as survive the loss of a broker during the maintenance of another, where there are so many brokers.
 REPLICAS = 3
 #: Answers of the admin API come within milliseconds; a longer wait is a broker that is not there.

@@ -48,15 +48,18 @@ AT_ONCE = 8
 SEND_SECONDS = 30.0
 #: A worker has its messages for so long: all of a page one after the other, each as slow as it can be.
 LEASE_SECONDS = SEND_SECONDS * (PAGE // AT_ONCE + 1)
+#: A minute more: by so much may the database's clock be set right without anybody's lease being lost.
+LONGEST_LEASE_SECONDS = LEASE_SECONDS + 60.0
 _VIEW_SECONDS = 5.0
 
 # Uses ledger_in_hand and ledger_look_at. What a message needs in order to be put together comes from the topics of
 # other services, in no order: it is taken once its customer, if any, and its recipient are known. Leases run in real
-# time.
+# time; one that lasts longer than any was given while the database's clock was wrong.
 _TAKE = """
 WITH due AS (
     SELECT l.message FROM ledger l LEFT JOIN sending_leases s ON s.message = l.message
-    WHERE (s.leased_until IS NULL OR s.leased_until < clock_timestamp())
+    WHERE (s.leased_until IS NULL
+           OR s.leased_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => $4))
       AND (l.look_at <= $1 OR l.state = 'sending' OR l.state = 'queued' AND (
           l.expires_at <= $1
           OR (l.customer IS NULL OR EXISTS (SELECT FROM customers c WHERE c.customer = l.customer))
@@ -66,7 +69,7 @@ WITH due AS (
 INSERT INTO sending_leases (message, leased_until)
 SELECT message, clock_timestamp() + make_interval(secs => $3) FROM due
 ON CONFLICT (message) DO UPDATE SET leased_until = excluded.leased_until
-    WHERE sending_leases.leased_until < clock_timestamp()
+    WHERE sending_leases.leased_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => $4)
 RETURNING message
 """
 _RELEASE = "DELETE FROM sending_leases WHERE message = ANY ($1)"
@@ -120,7 +123,8 @@ class Desk:
 
     async def work_page(self) -> int:
         """Take what is due and in nobody's hand; how many messages. What was begun is finished, also at a stop."""
-        rows = await self._running.pool.fetch(_TAKE, self._running.clock.now(), PAGE, LEASE_SECONDS)
+        now = self._running.clock.now()
+        rows = await self._running.pool.fetch(_TAKE, now, PAGE, LEASE_SECONDS, LONGEST_LEASE_SECONDS)
         messages = [row["message"] for row in rows]
         if messages:
             page = asyncio.create_task(self.work_through(messages), name="messages-page")

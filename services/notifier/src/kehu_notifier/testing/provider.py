@@ -41,13 +41,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """How to answer: with JSON or raw bytes; `twice`, `cut` off in the middle, or `silent`: never."""
+    """How to answer: with JSON or raw bytes, after `seconds`; `twice`, `cut` off in the middle, or `silent`: never."""
 
     body: Any = None
     status: int = 200
     twice: bool = False
     cut: bool = False
     silent: bool = False
+    seconds: float = 0.0
 
 
 @dataclass
@@ -83,6 +84,7 @@ class Provider:
                 if reply.silent:
                     await reader.read()  # until the client gives up
                     break
+                await asyncio.sleep(reply.seconds)
                 await _write(writer, reply)
                 if reply.cut:
                     break
