@@ -10,6 +10,7 @@ from facts_table import DOCUMENT, document
 
 PROJECT = Path(__file__).resolve().parents[2]
 POLICY_TABLE = PROJECT / "docs" / "policy-table.md"
+FAULTS = PROJECT / "docs" / "faults.md"
 PAGES = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").rglob("*.md"))]
 
 _PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -48,6 +49,12 @@ def test_every_file_and_test_that_is_named_is_there(page: Path) -> None:
         if not named.exists() or (test and f"def {test}(" not in named.read_text(encoding="utf-8")):
             missing.append(f"{path or file}{'::' if test else ''}{test}")
     assert not missing
+
+
+def test_every_fault_has_a_test_that_causes_it() -> None:
+    rows = [line.split("|") for line in FAULTS.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    tests = {cells[1].strip(): [test for _, test, _ in _PATH.findall(cells[3]) if test] for cells in rows[1:]}
+    assert {number for number, named in tests.items() if named} == {str(number) for number in range(1, 17)}
 
 
 def clauses_in_code() -> dict[str, set[str]]:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from kehu.event_store import Append
 from kehu.facts import START
@@ -175,23 +176,75 @@ class Crossing:
         found: int = await self.counter.pool.fetchval("SELECT coalesce(sum(made), 0) FROM things")
         return found
 
+    @asynccontextmanager
+    async def acknowledging(self) -> AsyncGenerator[Callable[[], Awaitable[int]]]:
+        """How many records the counter's group has acknowledged, whenever it is asked."""
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.settings.brokers, group_id="kehu.pair-counter", enable_auto_commit=False
+        )
+        await consumer.start()
+        partitions = [TopicPartition(MAKER.topic, number) for number in range(MAKER.partitions)]
+        consumer.assign(partitions)
+
+        async def acknowledged() -> int:
+            return sum([await consumer.committed(partition) or 0 for partition in partitions])
+
+        try:
+            yield acknowledged
+        finally:
+            await consumer.stop()
+
+    async def acknowledged(self) -> int:
+        """How many records the counter's group has acknowledged."""
+        async with self.acknowledging() as acknowledged:
+            return await acknowledged()
+
+    @asynccontextmanager
+    async def nothing_acknowledged_too_early(self) -> AsyncGenerator[None]:
+        """Compare all the while what is acknowledged with what has had its effect: the first is never more.
+
+        It holds where the relay repeats nothing: then each record in the topic is one fact.
+        """
+        over = asyncio.Event()
+
+        async def watch(acknowledged: Callable[[], Awaitable[int]]) -> None:
+            while not over.is_set():
+                first = await acknowledged()
+                assert first <= await self.arrivals(), "Something is acknowledged that has no effect yet."
+                await asyncio.sleep(_POLL_SECONDS)
+
+        async with self.acknowledging() as acknowledged:
+            watching = asyncio.create_task(watch(acknowledged))
+            try:
+                yield
+            finally:
+                over.set()
+                await watching
+
+    async def sent(self) -> int:
+        """How many records are in the maker's topic."""
+        async with AIOKafkaConsumer(bootstrap_servers=self.settings.brokers) as consumer:
+            partitions = [TopicPartition(MAKER.topic, number) for number in range(MAKER.partitions)]
+            return sum((await consumer.end_offsets(partitions)).values())
+
+    async def complete(self) -> bool:
+        """Whether the view has been given everything."""
+        return await self.arrivals() >= self.pushed
+
     async def settle(self) -> Toll:
         """Wait for everything to arrive, and compare: the view, the reactions' facts, and a rebuild of the view.
 
         The relay and the consumers must be at work, and nobody writing.
         """
         with contextlib.suppress(AssertionError):  # what did not arrive is counted below
-            await until(self._complete, "everything has arrived")
+            await until(self.complete, "everything has arrived")
         toll = Toll.of(self.written, await self.arrived())
         counted = Toll.of(self.written, await self._counted())
         assert counted == toll, f"The view has {toll}, and the reactions {counted}."
         letters = await self.counter.consumers().dead_letters.list()
         assert letters == [], "Something was parked."
-        assert await self._rebuilt_the_same(), "A rebuild gives another view."
+        assert await self.rebuilt_the_same(), "A rebuild gives another view."
         return toll
-
-    async def _complete(self) -> bool:
-        return await self.arrivals() >= self.pushed
 
     async def _counted(self) -> dict[str, list[int]]:
         """The numbers of each thing in the facts of the counter's reaction."""
@@ -204,7 +257,8 @@ class Crossing:
             after = rows[-1].position
         return numbers
 
-    async def _rebuilt_the_same(self) -> bool:
+    async def rebuilt_the_same(self) -> bool:
+        """Rebuild the view; whether it is what it was."""
         owner = await asyncpg.connect(**self.settings.connection(OWNER_ROLE))
         try:
             async with connect(COUNTER, self.settings) as running:

@@ -22,13 +22,13 @@ async def test_a_kafka_that_restarts_and_then_loses_its_disk_is_filled_again(
     monkeypatch.setattr(relay_module, "LONGEST_BACK_OFF_SECONDS", 1.0)
     async with facts.relaying() as relay, facts.consuming():
         await facts.write_round()
-        await until(lambda: _all_there(facts), "the first facts arrive")
+        await until(facts.complete, "the first facts arrive")
         await real_kafka.stop_kafka()
         for _ in range(10):
             await facts.write_round()
         await real_kafka.start_kafka()
         await facts.write_round()
-        await until(lambda: _all_there(facts), "what was committed without a broker arrives")
+        await until(facts.complete, "what was committed without a broker arrives")
         assert relay.resets == 0
         await real_kafka.restart_kafka(wipe=True)
         await until(lambda: _has_reset(relay), "the relay sees that everything is gone")
@@ -38,10 +38,6 @@ async def test_a_kafka_that_restarts_and_then_loses_its_disk_is_filled_again(
     tell(toll)
     assert toll.nothing
     assert toll.pushed == 22 * 20
-
-
-async def _all_there(facts: Crossing) -> bool:
-    return await facts.arrivals() == facts.pushed
 
 
 async def _has_reset(relay: Relay) -> bool:

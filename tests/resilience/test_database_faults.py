@@ -21,6 +21,7 @@ from kehu.testing.platform import Platform
 SLOW_TRANSACTIONS = 10
 WRITERS = 64
 BURSTS = 5
+REBUILDS = 5
 
 
 async def test_facts_that_commit_late_under_a_low_position_are_not_passed_over(
@@ -37,7 +38,7 @@ async def test_facts_that_commit_late_under_a_low_position_are_not_passed_over(
                 # Until it ends, nobody is given what came after it.
                 assert await facts.arrivals() == arrived
             facts.written["slow"] = number
-            await until(lambda: _complete(facts), "what was held back arrives")
+            await until(facts.complete, "what was held back arrives")
         toll = await facts.settle()
     tell(toll)
     assert toll.nothing
@@ -49,10 +50,6 @@ async def _append_slowly(facts: Crossing, connection: Connection, number: int) -
     fact = ThingMade(thing="slow", number=number, box="box-slow")
     rows = await facts.maker.codec.encode([Unrecorded(fact, THING.stream("slow"), new_id(), origin)])
     await facts.maker.store.append_together(connection, [Append(THING.stream("slow"), None, "slow", rows)])
-
-
-async def _complete(facts: Crossing) -> bool:
-    return await facts.arrivals() == facts.pushed
 
 
 async def test_lost_backends_and_a_server_that_is_killed_cost_nothing(
@@ -106,3 +103,18 @@ async def test_sixty_four_writers_on_one_stream_each_have_their_effect_once(
     tell(toll)
     assert toll.nothing
     assert toll.pushed == WRITERS * BURSTS
+
+
+async def test_a_view_rebuilt_again_and_again_while_facts_are_written_is_what_it_would_have_been(
+    facts: Crossing, tell: Callable[[Toll], None]
+) -> None:
+    """Guard: the swap holds the view's lock and takes over what was consumed meanwhile."""
+    async with facts.relaying(), facts.consuming():
+        async with facts.writing():
+            for _ in range(REBUILDS):
+                await facts.more(100)
+                assert await facts.rebuilt_the_same()
+        toll = await facts.settle()
+    tell(toll)
+    assert toll.nothing
+    assert toll.pushed >= REBUILDS * 100

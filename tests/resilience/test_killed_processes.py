@@ -5,36 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
+from asyncio.subprocess import Process
+from collections.abc import Callable
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from crossing import Crossing, Toll, until
 from mortal import CONSUMER_STEPS, RELAY_STEPS
+from processes import mortal
 
-from kehu.testing.pair import MAKER
-
-MORTAL = Path(__file__).parent / "mortal.py"
 SEED = 20261124
-
-
-@asynccontextmanager
-async def mortal(facts: Crossing, role: str, step: str, times: int) -> AsyncGenerator[Process]:
-    """A process that works, and at the latest dies with the test."""
-    arguments = (str(MORTAL), facts.settings.model_dump_json(), role, step, str(times))
-    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=PIPE)
-    try:
-        assert process.stdout is not None
-        assert await process.stdout.readline() == b"ready\n"
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def test_a_relay_killed_at_every_step_loses_doubles_and_turns_round_nothing(
@@ -67,7 +46,7 @@ async def test_a_consumer_killed_between_its_commit_and_the_offsets_commit_has_o
                 await _write_until_dead(facts, consumer)
                 assert consumer.returncode == -signal.SIGKILL, step
             if step == "the effect is committed":
-                repeated = await facts.arrivals() - await _acknowledged(facts)
+                repeated = await facts.arrivals() - await facts.acknowledged()
         async with facts.consuming():
             toll = await facts.settle()
     tell(toll)
@@ -88,17 +67,3 @@ async def _write_until_dead(facts: Crossing, process: Process) -> None:
 
 async def _ended_or_moved(facts: Crossing, ended: asyncio.Task[int], goal: int) -> bool:
     return ended.done() or await facts.arrivals() >= goal
-
-
-async def _acknowledged(facts: Crossing) -> int:
-    """How many records the counter's group has acknowledged."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=facts.settings.brokers, group_id="kehu.pair-counter", enable_auto_commit=False
-    )
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(MAKER.topic, number) for number in range(MAKER.partitions)]
-        consumer.assign(partitions)
-        return sum([await consumer.committed(partition) or 0 for partition in partitions])
-    finally:
-        await consumer.stop()
