@@ -13,11 +13,14 @@ from notices_table import DOCUMENT, document
 from kehu.contracts.platform import InboundRefused
 from kehu.http.app import build_routes
 from kehu.service import find_services
+from kehu_customer_registry.dossiers.changes import MAJOR
 from kehu_notifier.notices.reactions import REACTIONS
 from kehu_notifier.notices.untold import UNTOLD
 from kehu_notifier.templates.initial import WORDS
 from kehu_notifier.templates.template import TemplateName
+from kehu_notifier.templates.words import DOCUMENTS, FIELDS
 from kehu_notifier.templates.worklists import WORKLISTS, Worklist
+from kehu_vetting.qualifications.required_documents import REQUIRED_DOCUMENTS
 
 FACTS = {fact.__name__: fact for fact in published_facts().values()}
 TOLD = {reaction.on for reaction in REACTIONS}
@@ -54,6 +57,12 @@ def test_a_fact_is_listened_for_on_every_topic_that_carries_it() -> None:
     }
     heard = {(reaction.source, reaction.on) for reaction in REACTIONS}
     assert {(service, fact.__name__) for service, fact in published - heard if fact not in UNTOLD} == set()
+
+
+def test_papers_and_fields_are_said_in_words() -> None:
+    """The notifier knows other services by their facts alone; the codes in them are theirs."""
+    assert {one.code for one in REQUIRED_DOCUMENTS.initial.types} <= set(DOCUMENTS)
+    assert {*MAJOR, "owner"} <= set(FIELDS)
 
 
 @cache

@@ -58,6 +58,8 @@ from kehu_notifier.testing.examples import (
     DOSSIER_RETURNED,
     DOSSIER_SUBMITTED,
     ESCALATED,
+    ESCALATED_RENEWAL,
+    ESCALATED_REVIEW,
     EXAMPLES,
     FAILED,
     IDENTIFIED,
@@ -414,7 +416,8 @@ def waiting_after(*story: tuple[Fact, str]) -> set[str]:
         (RED_CONFIRMED, RED.model_copy(update={"red": "rd-1"})),
         (ESCALATED.model_copy(update={"thing": "ch-1"}), CHANGE_DECLINED),
         (ESCALATED.model_copy(update={"thing": CUSTOMER, "step": "departure:assign"}), ACCEPTED),
-        (ESCALATED.model_copy(update={"thing": "q-1", "step": "qualification:finance"}), REJECTED),
+        (ESCALATED_REVIEW, REJECTED),
+        (ESCALATED_RENEWAL, RENEWAL_PASSED),
     ],
     ids=lambda fact: type(fact).__name__,
 )

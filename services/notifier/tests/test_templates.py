@@ -7,10 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from kehu.contracts.staff import DelegableStep
+from kehu.contracts.vetting import Step
 from kehu_notifier.templates.initial import WORDS
 from kehu_notifier.templates.policy import Templates
 from kehu_notifier.templates.rendering import CannotRenderError, cut, render
 from kehu_notifier.templates.template import LIVE_VARIABLES, TOLD_VARIABLES, Template, TemplateName
+from kehu_notifier.templates.words import STEPS, TO_CUSTOMERS, worded
 
 LONGEST = 35
 SMS = WORDS[TemplateName.CUSTOMER_ACTIVATED]
@@ -20,6 +23,33 @@ TURN = WORDS[TemplateName.TURN_TO_SIGN]
 def test_every_template_comes_with_words_that_use_known_variables_only() -> None:
     assert set(WORDS) == set(TemplateName)
     assert Templates(templates=dict(WORDS)).templates == WORDS
+
+
+def test_every_message_to_customers_has_a_name_to_say_that_it_was_not_delivered() -> None:
+    assert set(TO_CUSTOMERS) == {name.value for name, template in WORDS.items() if template.channel == "sms"}
+
+
+def test_every_step_that_can_be_asked_for_is_said_in_words() -> None:
+    assert {*map(str, DelegableStep), *map(str, Step)} <= set(STEPS)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "zh", "en"),
+    [
+        ("day", "2026-02-05", "2026年2月5日", "2026-02-05"),
+        ("month", "2026-10", "2026年10月", "2026-10"),
+        ("quarter", "2026Q4", "2026年第4季度", "2026Q4"),
+        ("due", "soon", "尽快", "soon"),
+        ("due", "2026-02-05", "2026年2月5日", "2026-02-05"),
+        ("documents", "business_licence,own_code", "营业执照、own_code", "business licence, own_code"),
+        ("order", "2026-02-05", "2026-02-05", "2026-02-05"),
+        ("day", "whenever", "whenever", "whenever"),
+    ],
+)
+def test_a_value_is_said_as_people_say_it_and_what_is_not_known_as_it_is(
+    variable: str, value: str, zh: str, en: str
+) -> None:
+    assert (worded(variable, value, "zh"), worded(variable, value, "en")) == (zh, en)
 
 
 def test_employees_read_both_languages_each_in_its_own_words() -> None:

@@ -13,18 +13,9 @@ from kehu.contracts.staff import Role
 from kehu.event_store import Connection
 from kehu.facts import RecordedFact
 
-#: The roles that anything waits for, or is news to.
-TOLD_ROLES = (
-    Role.VETTER,
-    Role.FINANCE,
-    Role.DEPT_MANAGER,
-    Role.GM_OFFICE,
-    Role.GENERAL_MANAGER,
-    Role.MARKET_DEPT,
-    Role.WAREHOUSE,
-    Role.HR,
-    Role.ADMIN,
-)
+#: Whoever something may wait for by their role, superiors as policy data has them included. Salespeople, who are many,
+#: are told as persons and owners.
+TOLD_ROLES = tuple(role for role in Role if role is not Role.SALESPERSON)
 
 # Uses staff_grants_role, staff_delegations_principal and the primary keys of staff and staff_grants.
 _HOLDERS = """

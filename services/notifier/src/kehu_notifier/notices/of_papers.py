@@ -21,7 +21,18 @@ from kehu.facts import RecordedFact
 from kehu_notifier.notices.decisions import News, barred_from
 from kehu_notifier.notices.facts import Audience, NoticeNeeded, Notices, SignerNoted
 from kehu_notifier.notices.of_qualifications import SIGNERS
-from kehu_notifier.notices.telling import OWNER, VETTING, ended, holders, need, news, person, tell_all, telling
+from kehu_notifier.notices.telling import (
+    OWNER,
+    VETTING,
+    due_of,
+    ended,
+    holders,
+    need,
+    news,
+    person,
+    tell_all,
+    telling,
+)
 from kehu_notifier.templates.template import TemplateName
 from kehu_notifier.templates.words import BETWEEN
 
@@ -73,7 +84,7 @@ def _turn(recorded: RecordedFact[Any], step: Step, signers: tuple[SignerNoted, .
         step=DelegableStep(f"qualification:{step.value}"),
         barred=barred_from(step, signers),
     )
-    values = {"step": step.value}
+    values = {"step": step.value, "due": due_of(fact)}
     return need(recorded, fact.renewal, TemplateName.RENEWAL_TO_REVIEW, audience, values, waiting=True)
 
 

@@ -17,7 +17,7 @@ from kehu.contracts.customers import (
     VerificationReminded,
     VerifierNeeded,
 )
-from kehu.contracts.staff import Role
+from kehu.contracts.staff import DelegableStep, Role
 from kehu.facts import RecordedFact
 from kehu_notifier.notices.decisions import News
 from kehu_notifier.notices.facts import Notices
@@ -111,7 +111,7 @@ def report_due(recorded: RecordedFact[MonthlyReportDue], _state: Notices) -> New
     # It closes at 24:00 of the last day.
     last_day = calendar.today(fact.closes_at - timedelta(microseconds=1))
     values = {"month": str(fact.month), "day": last_day.isoformat()}
-    managers = holders(Role.DEPT_MANAGER, fact.department)
+    managers = holders(Role.DEPT_MANAGER, fact.department, step=DelegableStep.MONTHLY_REPORT)
     return news(recorded, thing, need(recorded, thing, TemplateName.REPORT_DUE, managers, values, waiting=True))
 
 
@@ -119,7 +119,7 @@ def report_missing(recorded: RecordedFact[MonthlyReportMissing], _state: Notices
     """The manager is to report; 市场部 is to know."""
     fact, thing = recorded.fact, _report(recorded.fact)
     values = {"department": fact.department, "month": str(fact.month)}
-    managers = holders(Role.DEPT_MANAGER, fact.department)
+    managers = holders(Role.DEPT_MANAGER, fact.department, step=DelegableStep.MONTHLY_REPORT)
     report = need(recorded, thing, TemplateName.REPORT_MISSING, managers, values, waiting=True)
     known = need(recorded, thing, TemplateName.REPORT_NOT_RECEIVED, holders(Role.MARKET_DEPT), values, waiting=True)
     return news(recorded, thing, report, known)

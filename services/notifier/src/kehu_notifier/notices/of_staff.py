@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from kehu.contracts.messages import MessageFailed
 from kehu.contracts.staff import (
     DelegableStep,
     DelegateAppointed,
@@ -23,11 +20,9 @@ from kehu.contracts.staff import (
 )
 from kehu.facts import RecordedFact
 from kehu_notifier.notices.decisions import News
-from kehu_notifier.notices.facts import Audience, NoticeNeeded, Notices
+from kehu_notifier.notices.facts import Audience, Notices
 from kehu_notifier.notices.telling import (
     MAIN_CONTACT,
-    NOTIFIER,
-    OWNER,
     REGISTRY,
     VETTING,
     holders,
@@ -38,7 +33,13 @@ from kehu_notifier.notices.telling import (
     telling,
 )
 from kehu_notifier.templates.template import TemplateName
-from kehu_notifier.templates.words import BETWEEN, NOTICES
+from kehu_notifier.templates.words import BETWEEN
+
+#: By what the step's name begins with; the lists that the superior goes to are those of different services.
+_ESCALATIONS = {
+    "qualification": TemplateName.QUALIFICATION_ESCALATED,
+    "renewal": TemplateName.RENEWAL_ESCALATED,
+}
 
 # --- delegations and escalations (People) ----------------------------------------------------------------------------
 
@@ -64,16 +65,18 @@ def delegation_ended(recorded: RecordedFact[DelegationEnded], _state: Notices) -
     return news(recorded, fact.delegation, need(recorded, fact.delegation, TemplateName.DELEGATION_ENDED, both))
 
 
-def _step_escalated(template: TemplateName) -> Callable[[RecordedFact[StepEscalated], Notices], News]:
-    def tells(recorded: RecordedFact[StepEscalated], _state: Notices) -> News:
-        """The superior is to see that somebody answers; the answer ends that, as it ends what it waited for."""
-        fact, thing = recorded.fact, _escalated(recorded.fact)
-        named = template if fact.customer else TemplateName.STEP_ESCALATED
-        values = {"step": fact.step, "day": fact.since.isoformat()}
-        superiors = holders(fact.superior, fact.department)
-        return news(recorded, thing, need(recorded, thing, named, superiors, values, waiting=True))
+def step_escalated(recorded: RecordedFact[StepEscalated], _state: Notices) -> News:
+    """The superior is to see that somebody answers; the answer ends that, as it ends what it waited for."""
+    fact, thing = recorded.fact, _escalated(recorded.fact)
+    values = {"step": fact.step, "day": fact.since.isoformat()}
+    superiors = holders(fact.superior, fact.department)
+    return news(recorded, thing, need(recorded, thing, _escalation(fact), superiors, values, waiting=True))
 
-    return tells
+
+def _escalation(fact: StepEscalated) -> TemplateName:
+    if not fact.customer:
+        return TemplateName.STEP_ESCALATED
+    return _ESCALATIONS.get(fact.step.partition(":")[0], TemplateName.CUSTOMER_STEP_ESCALATED)
 
 
 def _escalated(fact: StepEscalated) -> str:
@@ -198,36 +201,11 @@ def _notice(fact: HandoverNoticeDue) -> str:
     return f"{fact.departure}:{fact.customer}:notice"
 
 
-def message_failed(recorded: RecordedFact[MessageFailed], _state: Notices) -> News:
-    """What did not reach a customer's contact, the owner is to tell them in another way."""
-    fact, thing = recorded.fact, _message(recorded.fact) or ""
-    told: list[NoticeNeeded] = [
-        need(recorded, thing, TemplateName.NOTICE_UNDELIVERED, OWNER, {"notice": fact.template or ""})
-    ]
-    return news(recorded, thing, *told)
-
-
-def _message(fact: MessageFailed) -> str | None:
-    return f"message:{fact.message}" if fact.customer and fact.template in NOTICES else None
-
-
 REACTIONS = (
     telling("tell-delegate-appointed", DelegateAppointed, REGISTRY, "delegation", delegate_appointed),
     telling("tell-delegation-ended", DelegationEnded, REGISTRY, "delegation", delegation_ended),
-    telling(
-        "tell-step-escalated",
-        StepEscalated,
-        REGISTRY,
-        _escalated,
-        _step_escalated(TemplateName.CUSTOMER_STEP_ESCALATED),
-    ),
-    telling(
-        "tell-vetting-step-escalated",
-        StepEscalated,
-        VETTING,
-        _escalated,
-        _step_escalated(TemplateName.QUALIFICATION_ESCALATED),
-    ),
+    telling("tell-step-escalated", StepEscalated, REGISTRY, _escalated, step_escalated),
+    telling("tell-vetting-step-escalated", StepEscalated, VETTING, _escalated, step_escalated),
     telling("tell-departure-started", DepartureStarted, REGISTRY, _departure, departure_started),
     telling("tell-departure-cancelled", DepartureCancelled, REGISTRY, _departure, departure_cancelled),
     telling("tell-departure-cleared", DepartureCleared, REGISTRY, _departure, departure_cleared),
@@ -237,5 +215,4 @@ REACTIONS = (
     telling("tell-successor-accepted", SuccessorAccepted, REGISTRY, _handover, successor_accepted),
     telling("tell-open-work-moved", OpenWorkMoved, REGISTRY, _work, open_work_moved),
     telling("tell-handover-notice", HandoverNoticeDue, REGISTRY, _notice, handover_notice_due),
-    telling("tell-message-failed", MessageFailed, NOTIFIER, _message, message_failed),
 )

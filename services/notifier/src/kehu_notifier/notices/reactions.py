@@ -6,6 +6,7 @@ from kehu_notifier.notices import (
     of_dossiers,
     of_grades,
     of_invoices,
+    of_messages,
     of_orders,
     of_papers,
     of_qualifications,
@@ -24,4 +25,5 @@ REACTIONS = (
     *of_invoices.REACTIONS,
     *of_grades.REACTIONS,
     *of_visits.REACTIONS,
+    *of_messages.REACTIONS,
 )

@@ -68,6 +68,7 @@ class TemplateName(StrEnum):
     STEP_ESCALATED = "step-escalated"
     CUSTOMER_STEP_ESCALATED = "customer-step-escalated"
     QUALIFICATION_ESCALATED = "qualification-escalated"
+    RENEWAL_ESCALATED = "renewal-escalated"
     DEPARTURE_STARTED = "departure-started"
     DEPARTURE_OF_YOURS = "departure-of-yours"
     DEPARTURE_CANCELLED = "departure-cancelled"
@@ -170,6 +171,7 @@ TOLD_VARIABLES: Mapping[TemplateName, frozenset[str]] = {
     TemplateName.STEP_ESCALATED: frozenset({"step", "day"}),
     TemplateName.CUSTOMER_STEP_ESCALATED: frozenset({"step", "day"}),
     TemplateName.QUALIFICATION_ESCALATED: frozenset({"step", "day"}),
+    TemplateName.RENEWAL_ESCALATED: frozenset({"step", "day"}),
     TemplateName.DEPARTURE_STARTED: frozenset({"departure", "day"}),
     TemplateName.DEPARTURE_OF_YOURS: frozenset({"day"}),
     TemplateName.DEPARTURE_CANCELLED: frozenset({"departure"}),
@@ -182,7 +184,7 @@ TOLD_VARIABLES: Mapping[TemplateName, frozenset[str]] = {
     TemplateName.DOCUMENT_EXPIRING: frozenset({"document", "day", "effect"}),
     TemplateName.DOCUMENT_LAST_DAY: frozenset({"document", "day", "effect"}),
     TemplateName.DOCUMENT_RENEWAL_DUE: frozenset({"documents"}),
-    TemplateName.RENEWAL_TO_REVIEW: frozenset({"step"}),
+    TemplateName.RENEWAL_TO_REVIEW: frozenset({"step", "due"}),
     TemplateName.PAYER_SUSPENDED: frozenset({"unit"}),
     TemplateName.PAYER_RESTORED: frozenset({"unit"}),
     TemplateName.ORDER_ENTERED: frozenset({"order"}),

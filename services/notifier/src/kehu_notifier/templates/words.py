@@ -35,6 +35,10 @@ STEPS: Mapping[str, tuple[str, str]] = {
     DelegableStep.INVOICE_MARKETING: ("开票申请审核（营销）", "reviews of invoice requests (marketing)"),
     DelegableStep.INVOICE_FINANCE: ("开票申请审核（财务）", "reviews of invoice requests (finance)"),
     DelegableStep.DEPARTURE_ASSIGN: ("离职交接指派", "assigning customers of a leaver"),
+    DelegableStep.MONTHLY_REPORT: ("月度报告提交", "monthly reports"),
+    # No delegation names these, but superiors are told of them.
+    "renewal:vetting": ("换新资料审核（营销部审核）", "vetting of renewed papers"),
+    "renewal:finance": ("换新资料审核（财务部复核）", "finance's re-check of renewed papers"),
 }
 #: How an invoice request or a red letter ended without an invoice (R3.2.3).
 OUTCOMES: Mapping[str, tuple[str, str]] = {
@@ -76,8 +80,8 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "legal_representative": ("法定代表人", "legal representative"),
     "bank_tax": ("银行与税务信息", "bank and tax"),
 }
-#: Messages to customers whose failure somebody is told.
-NOTICES: Mapping[str, tuple[str, str]] = {
+#: Messages to customers, as somebody is told that one was not delivered.
+TO_CUSTOMERS: Mapping[str, tuple[str, str]] = {
     "customer-handover": ("更换营销员通知", "the notice of its new salesperson"),
     "customer-activated": ("可以下单的通知", "the notice that it may order"),
     "payment-received": ("收款通知", "the notice of payment"),
@@ -94,7 +98,7 @@ _WORDED: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "documents": DOCUMENTS,
     "effect": EFFECTS,
     "fields": FIELDS,
-    "notice": NOTICES,
+    "notice": TO_CUSTOMERS,
     "due": {SOON: ("尽快", "soon")},
 }
 #: These hold several values.

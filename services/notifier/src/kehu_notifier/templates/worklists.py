@@ -91,6 +91,7 @@ WORKLISTS: Mapping[TemplateName, Worklist] = {
     TemplateName.STEP_ESCALATED: _ESCALATIONS,
     TemplateName.CUSTOMER_STEP_ESCALATED: _ESCALATIONS,
     TemplateName.QUALIFICATION_ESCALATED: Worklist(_VETTING, "/qualifications"),
+    TemplateName.RENEWAL_ESCALATED: Worklist(_VETTING, "/renewals"),
     TemplateName.DEPARTURE_STARTED: _DEPARTURES,
     TemplateName.DEPARTURE_OF_YOURS: Worklist(_ENGAGEMENT, "/visits?state=overdue"),
     TemplateName.DEPARTURE_CANCELLED: Worklist(_REGISTRY, "/departures?state=cancelled"),

@@ -282,6 +282,8 @@ ESCALATED = StepEscalated(
     superior=Role.GENERAL_MANAGER,
     since=DAY,
 )
+ESCALATED_REVIEW = ESCALATED.model_copy(update={"thing": "q-1", "step": "qualification:finance"})
+ESCALATED_RENEWAL = ESCALATED.model_copy(update={"thing": "rn-1", "step": "renewal:finance"})
 ESCALATED_STEP = ESCALATED.model_copy(update={"customer": None})
 DEPARTURE: dict[str, Any] = {"person": "li", "departure": "dp-1", "number": "LZ000001"}
 LEAVING = DepartureStarted(**DEPARTURE, last_day=DAY, department="east", started_by="hr")
@@ -518,6 +520,8 @@ EXAMPLES: Sequence[Fact] = (
     REPORT_DUE,
     DELEGATION_ENDED,
     ESCALATED_STEP,
+    ESCALATED_REVIEW,
+    ESCALATED_RENEWAL,
     STAYS,
     ACCESS_ENDED,
     DECLINED,

@@ -21,7 +21,7 @@ WORDS: Mapping[TemplateName, Template] = {
     TemplateName.TAKE_OVER_TO_CONFIRM: to_staff(
         f"现有客户 {CUSTOMER} 申请按现状接收，请核对证明材料：确认接收，或写明意见退回。办理期限：{{due}}。",
         f"The existing customer {CUSTOMER} is to be taken over as it stands: check the evidence, then confirm it or "
-        "give it back with remarks. Until: {due}.",
+        f"give it back with remarks. Until: {{due}}.",
         TWO_WEEKS,
     ),
     TemplateName.CHANGE_TO_REVIEW: to_staff(
@@ -31,8 +31,8 @@ WORDS: Mapping[TemplateName, Template] = {
     ),
     TemplateName.CHANGE_DECLINED: to_staff(
         f"客户 {CUSTOMER} 的重大变更未获通过，意见见客户档案；如仍需变更，请修改后重新提出。",
-        f"The major change of {CUSTOMER} was not passed; the remarks stand in the dossier. Mend it, then propose "
-        f"it anew.",
+        f"The major change of {CUSTOMER} was not passed; the remarks stand in the dossier. Mend it, then propose it "
+        "anew.",
     ),
     TemplateName.CHANGE_PASSED: to_staff(
         f"客户 {CUSTOMER} 的重大变更已通过，即时生效。",
@@ -81,7 +81,7 @@ WORDS: Mapping[TemplateName, Template] = {
     TemplateName.CUSTOMERS_UNMERGED: to_staff(
         f"客户 {CUSTOMER} 的合并已撤销，两份档案恢复独立；请核对合并期间的业务归属。",
         f"The merge of {CUSTOMER} was undone: both dossiers stand for themselves. See to whom the work since then "
-        f"belongs.",
+        "belongs.",
     ),
     TemplateName.CUSTOMER_CLOSED: to_staff(
         f"客户 {CUSTOMER} 已停止往来，档案保留备查。",
@@ -108,9 +108,9 @@ WORDS: Mapping[TemplateName, Template] = {
     ),
     TemplateName.VERIFIER_NEEDED: to_staff(
         f"客户 {CUSTOMER} 的档案（{{quarter}}）没有可用的核实人，请指定一人，须在{{day}} "
-        f"前完成核实（不得为该客户的营销员）。",
+        "前完成核实（不得为该客户的营销员）。",
         f"Nobody can verify the dossier of {CUSTOMER} for {{quarter}} by {{day}}: appoint somebody, not its "
-        f"salesperson.",
+        "salesperson.",
         TWO_WEEKS,
     ),
     TemplateName.CONTACTS_UNREACHABLE: to_staff(

@@ -22,8 +22,8 @@ WORDS: Mapping[TemplateName, Template] = {
     ),
     TemplateName.GRADE_DRIFT_ENDED: to_staff(
         f"客户 {CUSTOMER} 的动态等级与正式等级（{{official}} 类）恢复一致，已移出关注名单。",
-        f"The indicative grade of {CUSTOMER} agrees with the official one, {{official}}, again: it is off the "
-        f"watch list.",
+        f"The indicative grade of {CUSTOMER} agrees with the official one, {{official}}, again: it is off the watch "
+        "list.",
     ),
     TemplateName.VISIT_PLANNED: to_staff(
         f"您已列入{{day}}拜访客户 {CUSTOMER} 的人员，请查看拜访登记表并提前做好准备。",

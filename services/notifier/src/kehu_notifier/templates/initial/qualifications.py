@@ -16,8 +16,7 @@ WORDS: Mapping[TemplateName, Template] = {
     TemplateName.QUALIFICATION_APPROVED: to_staff(
         f"客户 {CUSTOMER} 的资质审核已获总经理批准，请办理协议签订；协议签订后客户方可下单。",
         f"The general manager has approved the qualification of {CUSTOMER}: have the agreement signed now, before "
-        f"which "
-        "it cannot order.",
+        "which it cannot order.",
         TWO_WEEKS,
     ),
     TemplateName.QUALIFICATION_RETURNED: to_staff(
@@ -61,8 +60,9 @@ WORDS: Mapping[TemplateName, Template] = {
         TWO_WEEKS,
     ),
     TemplateName.RENEWAL_TO_REVIEW: to_staff(
-        f"客户 {CUSTOMER} 的换新资料待您审核：{{step}}。通过，或写明意见退回。",
-        f"Renewed papers of {CUSTOMER} wait for you: {{step}}. Pass them, or give them back with remarks.",
+        f"客户 {CUSTOMER} 的换新资料待您审核：{{step}}。通过，或写明意见退回。办理期限：{{due}}。",
+        f"Renewed papers of {CUSTOMER} wait for you: {{step}}. Pass them, or give them back with remarks. Until: "
+        f"{{due}}.",
         TWO_WEEKS,
     ),
     TemplateName.RENEWAL_RETURNED: to_staff(
@@ -77,8 +77,7 @@ WORDS: Mapping[TemplateName, Template] = {
     TemplateName.CUSTOMER_SUSPENDED: to_staff(
         f"客户 {CUSTOMER} 已暂停接受新订单（已付款的批次照常发货），原因见客户资质；请尽快办理恢复。",
         f"{CUSTOMER} may place no new orders for now (paid batches still ship); the reason stands with its "
-        f"qualification. "
-        "See that it is lifted.",
+        "qualification. See that it is lifted.",
     ),
     TemplateName.SUSPENSION_LIFTED: to_staff(
         f"客户 {CUSTOMER} 已恢复接受订单。",
@@ -88,8 +87,7 @@ WORDS: Mapping[TemplateName, Template] = {
         "结算单位 {payer_number} {payer_name} 已暂停，由其付款的客户暂不能以该单位下单；"
         "请提供其他结算单位或尽快办理恢复。",
         "Settlement unit {payer_number} {payer_name} is suspended: no new orders name it for now. Find another "
-        "payer, or "
-        "see that it is lifted.",
+        "payer, or see that it is lifted.",
     ),
     TemplateName.PAYER_RESTORED: to_staff(
         "结算单位 {payer_number} {payer_name} 已恢复，可以继续以该单位下单。",

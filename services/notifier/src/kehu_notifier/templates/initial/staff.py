@@ -7,12 +7,19 @@ from collections.abc import Mapping
 from kehu_notifier.templates.initial.wording import CUSTOMER, TWO_WEEKS, WEEK, to_customer, to_staff
 from kehu_notifier.templates.template import Template, TemplateName
 
+#: The same words with three lists to go to.
+_ESCALATED = to_staff(
+    f"客户 {CUSTOMER} 的“{{step}}”自{{day}}起无人答复，请督促办理；不答复不等于同意。",
+    f"A step of {CUSTOMER} ({{step}}) has waited for an answer since {{day}}: see that somebody gives one. Silence "
+    "approves nothing.",
+    TWO_WEEKS,
+)
+
 WORDS: Mapping[TemplateName, Template] = {
     TemplateName.DELEGATE_APPOINTED: to_staff(
         "{first_day}至{last_day}由受托人代为办理：{steps}。代办以“B代A”列示，双方均不得审批本人提交的事项。",
         "From {first_day} to {last_day} the delegate acts in: {steps}. It is shown as “B代A”; neither passes what "
-        "either "
-        "of them submitted.",
+        "either of them submitted.",
     ),
     TemplateName.DELEGATION_ENDED: to_staff(
         "一项委托已提前终止，此后由委托人本人办理。",
@@ -22,20 +29,9 @@ WORDS: Mapping[TemplateName, Template] = {
         "“{step}”一项自{day}起无人答复，请督促办理；不答复不等于同意。",
         "A step ({step}) has waited for an answer since {day}: see that somebody gives one. Silence approves nothing.",
     ),
-    TemplateName.CUSTOMER_STEP_ESCALATED: to_staff(
-        f"客户 {CUSTOMER} 的“{{step}}”自{{day}}起无人答复，请督促办理；不答复不等于同意。",
-        f"A step of {CUSTOMER} ({{step}}) has waited for an answer since {{day}}: see that somebody gives one. "
-        f"Silence "
-        "approves nothing.",
-        TWO_WEEKS,
-    ),
-    TemplateName.QUALIFICATION_ESCALATED: to_staff(
-        f"客户 {CUSTOMER} 的“{{step}}”自{{day}}起无人答复，请督促办理；不答复不等于同意。",
-        f"A step of {CUSTOMER} ({{step}}) has waited for an answer since {{day}}: see that somebody gives one. "
-        f"Silence "
-        "approves nothing.",
-        TWO_WEEKS,
-    ),
+    TemplateName.CUSTOMER_STEP_ESCALATED: _ESCALATED,
+    TemplateName.QUALIFICATION_ESCALATED: _ESCALATED,
+    TemplateName.RENEWAL_ESCALATED: _ESCALATED,
     TemplateName.DEPARTURE_STARTED: to_staff(
         "离职交接 {departure} 已开始，最后工作日{day}；客户全部交接并留有告知凭据后，方可办结。",
         "Departure {departure} has started; the last working day is {day}. It is cleared once every customer has a "
@@ -44,14 +40,13 @@ WORDS: Mapping[TemplateName, Template] = {
     TemplateName.DEPARTURE_OF_YOURS: to_staff(
         "您的离职交接已开始，最后工作日{day}。请在此之前补齐拜访记录和反馈表，并填写交接说明；其他事项由部门经理安排。",
         "Your departure has started; your last working day is {day}. Until then finish your visit records and "
-        "feedback, "
-        "and write handover notes; the manager sees to the rest.",
+        "feedback, and write handover notes; the manager sees to the rest.",
         TWO_WEEKS,
     ),
     TemplateName.DEPARTURE_CANCELLED: to_staff(
         "离职交接 {departure} 已撤销，当事人权限恢复；已交接的客户仍由接手人负责。",
-        "Departure {departure} was cancelled: the person stays, with all rights. What was handed over stays with its "
-        "successors.",
+        "Departure {departure} was cancelled: the person stays, with all rights. What was handed over stays with "
+        "its successors.",
     ),
     TemplateName.DEPARTURE_CLEARED: to_staff(
         "离职交接 {departure} 已办结，可出具交接证明。",
@@ -91,9 +86,8 @@ WORDS: Mapping[TemplateName, Template] = {
     ),
     TemplateName.NOTICE_UNDELIVERED: to_staff(
         f"发给客户 {CUSTOMER} 联系人的“{{notice}}”未能送达，请用电话、信函或当面告知，并留存凭据；同时核对联系方式。",
-        f"A message to the contact of {CUSTOMER} ({{notice}}) could not be delivered: tell them by phone, letter "
-        f"or in "
-        "person, keep the proof, and check the dossier's phone.",
+        f"A message to the contact of {CUSTOMER} ({{notice}}) could not be delivered: tell them by phone, letter or "
+        "in person, keep the proof, and check the dossier's phone.",
         TWO_WEEKS,
     ),
 }

@@ -28,7 +28,7 @@ WORDS: Mapping[TemplateName, Template] = {
     TemplateName.RELEASE_BLOCKED: to_staff(
         f"客户 {CUSTOMER} 的订单 {{order}} 第 {{batch}} 批已停止放行，请勿发货；货款补足后另行通知。",
         f"Batch {{batch}} of order {{order}} of {CUSTOMER} is no longer released: do not ship it until it is paid "
-        f"again.",
+        "again.",
     ),
     TemplateName.SHIPMENT_LEFT: to_staff(
         f"客户 {CUSTOMER} 的订单 {{order}} 第 {{batch}} 批已于{{day}}发货。",
@@ -36,30 +36,27 @@ WORDS: Mapping[TemplateName, Template] = {
     ),
     TemplateName.DELIVERY_OVERDUE: to_staff(
         f"客户 {CUSTOMER} 的订单 {{order}} 第 {{batch}} 批应于{{day}}交货，货款已到而尚未全部发出，"
-        f"请立即安排发货并告知客户。",
-        f"Batch {{batch}} of order {{order}} of {CUSTOMER} was due on {{day}} and is paid: ship it now, and tell the "
-        "customer.",
+        "请立即安排发货并告知客户。",
+        f"Batch {{batch}} of order {{order}} of {CUSTOMER} was due on {{day}} and is paid: ship it now, and tell "
+        "the customer.",
         TWO_WEEKS,
     ),
     TemplateName.PAYMENT_OVERDUE: to_staff(
         f"客户 {CUSTOMER} 的订单 {{order}} 第 {{batch}} 批应于{{day}}交货，但货款未到，请催款或与客户另议交货日期。",
         f"Batch {{batch}} of order {{order}} of {CUSTOMER} was due on {{day}} and is not paid: ask for the money, "
-        f"or agree "
-        "on another day.",
+        "or agree on another day.",
         TWO_WEEKS,
     ),
     TemplateName.STOP_TO_AGREE: to_staff(
         f"有人提出停止客户 {CUSTOMER} 订单 {{order}} 的发货，须财务与部门经理共同决定，请答复：同意或不同意。",
         f"Somebody wants shipping stopped for order {{order}} of {CUSTOMER}; finance and the manager decide "
-        f"together. "
-        "Agree, or decline.",
+        "together. Agree, or decline.",
         TWO_WEEKS,
     ),
     TemplateName.RESUMPTION_TO_AGREE: to_staff(
         f"有人提出恢复客户 {CUSTOMER} 订单 {{order}} 的发货，须财务与部门经理共同决定，请答复：同意或不同意。",
         f"Somebody wants shipping resumed for order {{order}} of {CUSTOMER}; finance and the manager decide "
-        f"together. "
-        "Agree, or decline.",
+        "together. Agree, or decline.",
         TWO_WEEKS,
     ),
     TemplateName.STOP_DECLINED: to_staff(
@@ -112,7 +109,7 @@ WORDS: Mapping[TemplateName, Template] = {
     TemplateName.INVOICE_RETURNED: to_staff(
         f"客户 {CUSTOMER} 的开票申请 {{request}} 被退回，请按意见修改后重新提交。",
         f"The invoice request {{request}} of {CUSTOMER} was given back: mend what the remarks say, and hand it in "
-        f"again.",
+        "again.",
         TWO_WEEKS,
     ),
     TemplateName.INVOICE_TO_ISSUE: to_staff(
@@ -123,7 +120,7 @@ WORDS: Mapping[TemplateName, Template] = {
     TemplateName.INVOICE_REQUEST_CLOSED: to_staff(
         f"客户 {CUSTOMER} 的开票申请 {{request}} 已终止：{{outcome}}。如仍需开票，请重新申请。",
         f"The invoice request {{request}} of {CUSTOMER} is closed: {{outcome}}. Ask anew if the invoice is still "
-        f"wanted.",
+        "wanted.",
     ),
     TemplateName.INVOICE_TO_COLLECT: to_staff(
         f"客户 {CUSTOMER} 的发票 {{invoice}} 已开具，请签领（数电发票请确认送达）。",
@@ -146,8 +143,7 @@ WORDS: Mapping[TemplateName, Template] = {
     TemplateName.RED_LETTER_ASKED: to_staff(
         f"客户 {CUSTOMER} 的一张发票拟开红字，请提醒客户在{{day}}前于税务平台确认，逾期须重新申请。",
         f"An invoice of {CUSTOMER} is to be taken back by a red letter: have the customer confirm it on the tax "
-        f"platform "
-        "by {day}, or it lapses.",
+        f"platform by {{day}}, or it lapses.",
         72,
     ),
     TemplateName.RED_LETTER_TO_ISSUE: to_staff(
