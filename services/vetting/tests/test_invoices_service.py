@@ -870,6 +870,44 @@ async def test_f3_is_printed_also_for_several_invoices_of_one_customer(world: Wo
     assert [fact.form for fact in await printed_by(world, "sales")][-2:] == ["F3", "F3"]
 
 
+async def test_another_basis_is_looked_at_for_every_order_when_it_takes_effect(world: World) -> None:
+    """Guard: `invoices.reviewing_ceilings`. Nothing happens to the orders themselves meanwhile."""
+
+    async def adopt(basis: str) -> None:
+        body = {"effective_from": world.today.isoformat(), "data": {"invoice_basis": basis}, "reason": "试行"}
+        proposed = await world.ask("POST", "/policies/invoicing/versions", "fang", body)
+        assert proposed.status_code == 201, proposed.text
+        version = (
+            proposed.json()["version_number"] if "version_number" in proposed.json() else proposed.json()["number"]
+        )
+        adopted = await world.ask("POST", f"/policies/invoicing/versions/{version}/adopt", "fei", version=None)
+        assert adopted.status_code == 200, adopted.text
+
+    async def due() -> dict[str, int]:
+        rows = (await world.show("/red-letters/due?limit=200", "fei"))["items"]
+        return {row["order"]: row["excess_fen"] for row in rows}
+
+    orders = [await world.order(received=1_000_000, shipped=400_000) for _ in range(2)]
+    await adopt("received")
+    for order in orders:
+        await world.registered(order, 900_000)
+    assert not set(orders) & set(await due())
+    await adopt("shipped")
+
+    async def told() -> bool:
+        return {order: (await due()).get(order) for order in orders} == dict.fromkeys(orders, 500_000)
+
+    await until(told)
+    await adopt("received")
+
+    async def covered() -> bool:
+        return not set(orders) & set(await due())
+
+    await until(covered)
+    await adopt("shipped")
+    await until(told)
+
+
 async def test_views_rebuilt_from_the_log_are_what_they_were(world: World) -> None:
     owner = await asyncpg.connect(**world.settings.connection(OWNER_ROLE))
     try:

@@ -7,7 +7,7 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -34,6 +34,7 @@ from kehu.contracts.trade import (
     SettlementUnitQualified,
 )
 from kehu.deciding import Category, Context, Decision, system_actor
+from kehu.event_store import Claim
 from kehu.facts import Fact
 from kehu.identity import issue_token
 from kehu.loops import Loop
@@ -49,7 +50,8 @@ from kehu_vetting.app import service as vetting
 from kehu_vetting.customer_files.facts import CUSTOMER_FILES, CustomerNoted
 from kehu_vetting.orders.facts import ORDERS
 from kehu_vetting.receipts.facts import RECEIPTS, receipt_of
-from kehu_vetting.settlement_units.facts import SETTLEMENT_UNITS
+from kehu_vetting.settlement_units.decisions import identity_claim
+from kehu_vetting.settlement_units.facts import CLAIM_SCOPE, SETTLEMENT_UNITS
 from kehu_vetting.standing.facts import STANDINGS, ActivationNoted, CustomerBarred
 from kehu_vetting.testing import USCC
 
@@ -81,12 +83,12 @@ class World:
     settings: Settings
     turn: int = 0
 
-    async def note(self, category: Category[Any], stream_id: str, *facts: Fact) -> None:
+    async def note(self, category: Category[Any], stream_id: str, *facts: Fact, claims: Sequence[Claim] = ()) -> None:
         """Given facts of vetting's own."""
         running = self.assembly.running
         context = Context(actor=system_actor("test", "given"), now=running.clock.now())
         done = await running.commands.handle(
-            category, stream_id, lambda _s, _c: Decision(facts), context, must_exist=False
+            category, stream_id, lambda _s, _c: Decision(facts, claims), context, must_exist=False
         )
         # Names of customers and payers are looked up in views.
         assert await running.follower.wait_for(done.position, PATIENCE)
@@ -101,7 +103,9 @@ class World:
         fact = SettlementUnitQualified(
             unit=unit, number=f"JS-{unit}", name=f"{unit} 公司", identity_kind=IdentityKind.USCC, identity=f"ID{unit}"
         )
-        await self.note(SETTLEMENT_UNITS, unit, fact)
+        value = identity_claim(fact.identity_kind, fact.identity)
+        claim = Claim(CLAIM_SCOPE, value, holder=SETTLEMENT_UNITS.stream(unit))
+        await self.note(SETTLEMENT_UNITS, unit, fact, claims=[claim])
 
     async def buyer(self, *, active: bool = True) -> tuple[str, str]:
         """A customer of the department east with a payer of its own."""
@@ -405,6 +409,42 @@ async def test_a_statement_is_taken_whole_or_not_at_all(world: World) -> None:
     lost = next(one for one in unknown if one["bank_reference"] == f"S2-{unit}".upper())
     await world.do(f"/receipts/{lost['receipt']}/identify", "fang", {"unit": f"JS-{unit}", "evidence": "客户来函"})
     assert (await world.show(f"/receipts/{lost['receipt']}", "fang"))["unit"] == unit
+
+
+async def test_money_of_a_payer_that_becomes_a_unit_later_is_identified_by_itself(world: World) -> None:
+    """Whichever comes first: the unit finds the receipts that stand, a receipt finds the unit when it is confirmed."""
+    world.turn += 1
+    unit, day = f"late-{world.turn}", world.today.isoformat()
+
+    async def typed(reference: str, payer: str) -> str:
+        body = {"payer": payer, "bank_reference": reference, "amount_fen": 7, "received_on": day}
+        entered = await world.ask("POST", "/receipts", "fang", body)
+        assert entered.status_code == 201, entered.text
+        return entered.json()["id"]
+
+    before, unconfirmed, other = [
+        await typed(f"L{number}-{unit}", payer) for number, payer in ((1, f"ID{unit}"), (2, f"ID{unit}"), (3, "ID?"))
+    ]
+    for receipt in (before, other):
+        await world.do(f"/receipts/{receipt}/confirm", "fei")
+    await world.unit(unit)
+
+    async def whose(receipt: str) -> str | None:
+        found: str | None = (await world.show(f"/receipts/{receipt}", "fang"))["unit"]
+        return found
+
+    async def identified() -> bool:
+        return await whose(before) == unit
+
+    await until(identified)
+    assert [await whose(unconfirmed), await whose(other)] == [None, None]
+    await world.do(f"/receipts/{unconfirmed}/confirm", "fei")
+
+    async def identified_too() -> bool:
+        return await whose(unconfirmed) == unit
+
+    await until(identified_too)
+    assert await whose(other) is None
 
 
 async def test_money_that_goes_back_blocks_and_a_shortfall_is_bad_credit_once(world: World) -> None:

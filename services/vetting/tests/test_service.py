@@ -20,6 +20,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer
+from python_calamine import CalamineWorkbook
 
 from kehu import calendar, clock
 from kehu.contracts.customers import CustomerChanged, CustomerKind, CustomerRegistered, IdentityKind, OwnerAssigned
@@ -37,6 +38,7 @@ from kehu.service import Feature, Service
 from kehu.settings import OWNER_ROLE, TOKEN_ISSUER, Settings
 from kehu.testing.platform import Platform
 from kehu_vetting.app import service as vetting
+from kehu_vetting.exports import EXPORTS, ListExported
 from kehu_vetting.testing import FILE, SCAN, SCAN_DIGEST, USCC, form_body
 
 PATIENCE = 60
@@ -403,6 +405,31 @@ async def test_what_ends_and_who_is_suspended_are_worklists_and_files(world: Wor
     assert (await world.show("/suspended-customers", "fang")).json()["items"] == []
     standing = (await world.show("/customers/agent/standing", "fang")).json()
     assert (standing["credit"]["rating"], standing["credit_concluded_on"]) == ("good", world.today.isoformat())
+
+
+async def test_the_lists_go_out_as_files_with_a_reason_only(world: World) -> None:
+    """What stands in them is text, whatever it begins with; nobody who is leaving takes them."""
+    await world.register("taken-out", name="=HYPERLINK(1)贸易")
+    await world.draft("taken-out")
+    reason = {"Kehu-Reason": quote("核对")}
+    for path in ("/qualifications", "/settlement-units", "/renewals"):
+        assert (await world.ask("GET", f"{path}/export", "mei")).json()["code"] == "reason-required"
+        for person, status in (("mei", 200), ("leaving", 403)):
+            token = issue_token(world.settings.secret(TOKEN_ISSUER), person, 5)
+            headers = {"Authorization": f"Bearer {token}", **reason}
+            answer = await world.http.get(f"{path}/export", headers=headers)
+            assert answer.status_code == status, (path, answer.text)
+    token = issue_token(world.settings.secret(TOKEN_ISSUER), "mei", 5)
+    out = await world.http.get(
+        "/qualifications/export?status=draft", headers={"Authorization": f"Bearer {token}", **reason}
+    )
+    rows = CalamineWorkbook.from_filelike(io.BytesIO(out.content)).get_sheet_by_index(0).to_python()
+    listed = (await world.show("/qualifications?status=draft&limit=200", "mei")).json()["items"]
+    assert [row[0] for row in rows[1:]] == [one["number"] for one in listed]
+    assert "=HYPERLINK(1)贸易" in [row[1] for row in rows]
+    (fact,) = [one.fact for one in await world.assembly.running.commands.history(EXPORTS, "mei")][-1:]
+    assert isinstance(fact, ListExported)
+    assert (fact.list, fact.rows, fact.reason) == ("资质审核 Qualifications", len(listed), "核对")
 
 
 async def test_a_second_one_of_the_same_customer_is_refused_by_name(world: World) -> None:

@@ -11,6 +11,7 @@ from kehu.identity import staff_view
 from kehu.policy_api import policy_router
 from kehu.printing import with_printing
 from kehu.service import Done, Due, Feature, Schedule, Service, migrations_beside
+from kehu_vetting import listed
 from kehu_vetting.credit import api as credit_api
 from kehu_vetting.credit import reactions as credit_reactions
 from kehu_vetting.credit.facts import CREDIT
@@ -24,10 +25,12 @@ from kehu_vetting.invoices import api as invoices_api
 from kehu_vetting.invoices import printing as invoices_printing
 from kehu_vetting.invoices import reactions as invoices_reactions
 from kehu_vetting.invoices import register as invoices_register
+from kehu_vetting.invoices import reviewing_ceilings as invoices_ceilings
 from kehu_vetting.invoices import schedules as invoices_schedules
 from kehu_vetting.invoices.accounts import INVOICE_ACCOUNTS
 from kehu_vetting.invoices.facts import INVOICE_PAYERS, INVOICE_REQUESTS
 from kehu_vetting.invoices.policy import INVOICING
+from kehu_vetting.invoices.reviewing_ceilings import CEILINGS
 from kehu_vetting.invoices.views import RED_LETTERS_VIEW, REGISTER_VIEW, REQUESTS_VIEW
 from kehu_vetting.orders import api as orders_api
 from kehu_vetting.orders import inbound as orders_inbound
@@ -46,7 +49,9 @@ from kehu_vetting.qualifications.signing import activate_on_first_day
 from kehu_vetting.qualifications.views import QUALIFICATIONS_VIEW
 from kehu_vetting.receipts import api as receipts_api
 from kehu_vetting.receipts import inbound as receipts_inbound
+from kehu_vetting.receipts import reactions as receipts_reactions
 from kehu_vetting.receipts.facts import RECEIPTS
+from kehu_vetting.receipts.reactions import PAYERS_FOUND
 from kehu_vetting.receipts.views import RECEIPTS_VIEW
 from kehu_vetting.renewals import api as renewals_api
 from kehu_vetting.renewals.escalating import UNANSWERED as UNANSWERED_RENEWALS
@@ -91,6 +96,8 @@ service = Service(
     features=[
         Feature("staff", views=[staff_view(NAME)]),
         Feature("policies", router=policy_router()),
+        # Before what they are lists of: /qualifications/export is no qualification's id.
+        Feature("exported-lists", router=listed.router),
         Feature("customer-files", categories=[CUSTOMER_FILES], reactions=REACTIONS, views=[CUSTOMER_FILES_VIEW]),
         Feature(
             "qualifications",
@@ -136,10 +143,10 @@ service = Service(
         ),
         Feature(
             "invoices",
-            categories=[INVOICE_REQUESTS, INVOICE_ACCOUNTS, INVOICE_PAYERS],
-            reactions=invoices_reactions.REACTIONS,
+            categories=[INVOICE_REQUESTS, INVOICE_ACCOUNTS, INVOICE_PAYERS, CEILINGS],
+            reactions=[*invoices_reactions.REACTIONS, *invoices_ceilings.REACTIONS],
             views=[REQUESTS_VIEW, REGISTER_VIEW, RED_LETTERS_VIEW],
-            schedules=invoices_schedules.SCHEDULES,
+            schedules=[*invoices_schedules.SCHEDULES, invoices_ceilings.TAKES_EFFECT],
             policies=[INVOICING],
             router=invoices_register.router,
         ),
@@ -147,7 +154,8 @@ service = Service(
         Feature("printed-invoices", router=invoices_printing.router),
         Feature(
             "receipts",
-            categories=[RECEIPTS],
+            categories=[RECEIPTS, PAYERS_FOUND],
+            reactions=receipts_reactions.REACTIONS,
             views=[RECEIPTS_VIEW],
             inbound=receipts_inbound.INBOUND,
             router=receipts_api.router,

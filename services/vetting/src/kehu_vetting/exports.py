@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,7 @@ from kehu.errors import Forbidden
 from kehu.facts import Fact
 from kehu.http import ActingRequest
 from kehu.money import FEN_PER_YUAN
-from kehu.spreadsheets import write_rows
+from kehu.spreadsheets import SheetWriter
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 #: Rows fetched at once for a file: a page of them takes milliseconds.
@@ -60,16 +61,22 @@ async def export(
     """
     check_may_export(request.actor)
     reason = request.reason
-    rows: list[Any] = []
-    while True:
-        page = await pages(rows[-1] if rows else None, PAGE)
-        rows += page
-        if len(page) < PAGE:
-            break
-    cells = ([_cell(field, row[field]) for field, _ in columns] for row in rows)
-    book = await asyncio.to_thread(write_rows, [heading for _, heading in columns], cells)
-    await record_export(request, name, filters, len(rows), reason)
-    return attachment(book, XLSX, f"{name}.xlsx")
+    target, many = io.BytesIO(), 0
+    writer = SheetWriter(target, [heading for _, heading in columns])
+    last: Any | None = None
+    try:
+        while True:
+            page = await pages(last, PAGE)
+            # Row by row, so that memory holds one page and the file.
+            await asyncio.to_thread(writer.write, ([_cell(field, row[field]) for field, _ in columns] for row in page))
+            many += len(page)
+            if len(page) < PAGE:
+                break
+            last = page[-1]
+    finally:
+        await asyncio.to_thread(writer.close)
+    await record_export(request, name, filters, many, reason)
+    return attachment(target.getvalue(), XLSX, f"{name}.xlsx")
 
 
 def check_may_export(actor: Actor) -> None:
