@@ -228,6 +228,23 @@ async def test_a_key_role_took_two_admins_and_the_first_two_were_the_systems(wor
     assert masked[0]["data"]["name"] == "员*****"
 
 
+async def test_a_proposed_key_role_waits_for_a_second_admin_and_nobody_else(world: World) -> None:
+    async def waiting(person: str) -> list[tuple[str, str]]:
+        found = (await world.done(person, "GET", "/staff/proposals?waiting_for=me"))["items"]
+        return [(one["person"], one["role"]) for one in found]
+
+    post = {"role": "finance", "department": None}
+    await world.done("admin", "POST", "/staff/qian/roles", post)
+    assert [await waiting(one) for one in ("admin2", "admin", "qian", "manager")] == [[("qian", "finance")], [], [], []]
+    await world.done("admin2", "POST", "/staff/qian/roles/decline", post)
+    assert await waiting("admin2") == []
+    owner = await asyncpg.connect(**world.settings.connection(OWNER_ROLE))
+    try:
+        assert (await rebuild(world.assembly.running, "role-proposals", owner)).same
+    finally:
+        await owner.close()
+
+
 async def test_the_directory_is_listed_by_department_and_role(world: World) -> None:
     found = await world.done("sun", "GET", "/staff?department=east&role=salesperson")
     assert [row["person"] for row in found["items"]] == ["qian", "sun"]

@@ -16,6 +16,8 @@ from kehu.contracts.staff import (
     DepartureStarted,
     Role,
     RoleGranted,
+    RoleProposalDeclined,
+    RoleProposed,
     RoleRevoked,
     StaffAccessEnded,
     StaffMemberAppointed,
@@ -46,8 +48,6 @@ from kehu_customer_registry.staff.facts import (
     STAFF,
     Department,
     ListExported,
-    RoleProposalDeclined,
-    RoleProposed,
     StaffMember,
 )
 from kehu_customer_registry.testing import ADMIN, ADMIN2, AUDITOR, EAST, MANAGER, SALES, SYSTEM, Case, person

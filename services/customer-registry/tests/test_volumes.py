@@ -159,6 +159,7 @@ def test_another_systems_report_becomes_our_fact_under_its_own_number() -> None:
             customer=CUSTOMER, month=OCTOBER, amount_fen=7, department=EAST, late=True, reference="C-77"
         )
     ]
+    assert not at.claims, "what another system reports claims nothing, so there is no value that somebody else has"
     ahead = from_outside(ContractVolumeReported(customer=CUSTOMER, month=Month(2026, 11), amount_fen=7))
     with pytest.raises(Refused):
         at.do(decisions.accept_report, OUTSIDE, ahead)
@@ -179,6 +180,7 @@ def test_another_systems_correction_starts_from_what_stands_here() -> None:
     assert refused.value.problem_code == "previous-differs"
     (corrected,) = correct(previous=10, amount=12)
     assert (corrected.previous_fen, corrected.amount_fen, corrected.reference) == (10, 12, "C-77")
+    assert not at.claims
     assert correct(previous=10, amount=12) == []
 
 

@@ -56,9 +56,11 @@ from kehu_customer_registry.purchases.facts import MEASURES
 from kehu_customer_registry.purchases.measures import MEASURE_OVERDUE, MEASURES_VIEW
 from kehu_customer_registry.purchases.views import PURCHASES_VIEW
 from kehu_customer_registry.staff import api as staff_api
+from kehu_customer_registry.staff import proposals
 from kehu_customer_registry.staff.bootstrap import appoint_first_admins
 from kehu_customer_registry.staff.decisions import KEY_ROLES
 from kehu_customer_registry.staff.facts import DEPARTMENTS, STAFF
+from kehu_customer_registry.staff.proposals import ROLE_PROPOSALS
 from kehu_customer_registry.staff.views import POSTS_HELD
 from kehu_customer_registry.timeline import api as timeline_api
 from kehu_customer_registry.timeline.facts import NOTES
@@ -86,6 +88,8 @@ service = Service(
     title="客户档案 customer registry",
     migrations=migrations_beside(__file__),
     features=[
+        # Before the staff: /staff/proposals is no person's id.
+        Feature("role-proposals", views=[ROLE_PROPOSALS], router=proposals.router),
         Feature(
             "staff",
             categories=[DEPARTMENTS, STAFF],

@@ -98,6 +98,24 @@ class RoleGranted(PublishedFact, clause="People"):
     second_by: str | None = None
 
 
+class RoleProposed(PublishedFact, clause="People"):
+    """An admin wants a person to have a key role; it counts once a second one has confirmed it."""
+
+    person: str
+    role: Role
+    department: str | None = None
+    proposed_by: str
+
+
+class RoleProposalDeclined(PublishedFact, clause="People"):
+    """A key role that was proposed is not given."""
+
+    person: str
+    role: Role
+    department: str | None = None
+    declined_by: str
+
+
 class RoleRevoked(PublishedFact, clause="People"):
     """A person no longer has a role."""
 

@@ -7,7 +7,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from kehu.contracts.staff import Role, RoleGranted, RoleRevoked, StaffMemberAppointed, StaffMemberMoved
+from kehu.contracts.staff import (
+    Role,
+    RoleGranted,
+    RoleProposalDeclined,
+    RoleProposed,
+    RoleRevoked,
+    StaffMemberAppointed,
+    StaffMemberMoved,
+)
 from kehu.deciding import Actor, Context, Decision
 from kehu.errors import Forbidden, Invalid, NotFound, Refused
 from kehu.event_store import Claim
@@ -17,8 +25,6 @@ from kehu_customer_registry.staff.facts import (
     Department,
     ListExported,
     Post,
-    RoleProposalDeclined,
-    RoleProposed,
     StaffMember,
 )
 

@@ -17,6 +17,8 @@ from kehu.contracts.staff import (
     DepartureStarted,
     Role,
     RoleGranted,
+    RoleProposalDeclined,
+    RoleProposed,
     RoleRevoked,
     StaffAccessEnded,
     StaffMemberAppointed,
@@ -28,24 +30,6 @@ from kehu_customer_registry.delegations.facts import DELEGATION_FACTS, Delegatio
 
 #: A role in one department, or (None) in the whole company.
 Post = tuple[Role, str | None]
-
-
-class RoleProposed(Fact, clause="People"):
-    """An admin wants a person to have a key role; it counts once a second one has confirmed it."""
-
-    person: str
-    role: Role
-    department: str | None = None
-    proposed_by: str
-
-
-class RoleProposalDeclined(Fact, clause="People"):
-    """A key role that was proposed is not given."""
-
-    person: str
-    role: Role
-    department: str | None = None
-    declined_by: str
 
 
 class ListExported(Fact, clause="R4.6"):

@@ -12,6 +12,9 @@ from kehu.contracts.staff import (
     HandoverNoticeDue,
     OpenWorkMoved,
     Role,
+    RoleGranted,
+    RoleProposalDeclined,
+    RoleProposed,
     StaffAccessEnded,
     StepEscalated,
     SuccessorAccepted,
@@ -25,6 +28,7 @@ from kehu_notifier.notices.telling import (
     MAIN_CONTACT,
     REGISTRY,
     VETTING,
+    ended,
     holders,
     need,
     news,
@@ -40,6 +44,21 @@ _ESCALATIONS = {
     "qualification": TemplateName.QUALIFICATION_ESCALATED,
     "renewal": TemplateName.RENEWAL_ESCALATED,
 }
+
+# --- key roles (People) ---------------------------------------------------------------------------------------------
+
+
+def role_proposed(recorded: RecordedFact[RoleProposed], _state: Notices) -> News:
+    """A second admin confirms it; neither whoever proposed it nor whom it is for."""
+    fact, thing = recorded.fact, _post(recorded.fact)
+    admins = holders(Role.ADMIN, barred=[fact.person, fact.proposed_by])
+    told = need(recorded, thing, TemplateName.ROLE_TO_CONFIRM, admins, {"role": fact.role.value}, waiting=True)
+    return news(recorded, thing, told, ends=True)
+
+
+def _post(fact: RoleProposed | RoleProposalDeclined | RoleGranted) -> str:
+    return f"role:{fact.person}:{fact.role.value}:{fact.department or ''}"
+
 
 # --- delegations and escalations (People) ----------------------------------------------------------------------------
 
@@ -202,6 +221,9 @@ def _notice(fact: HandoverNoticeDue) -> str:
 
 
 REACTIONS = (
+    telling("tell-role-proposed", RoleProposed, REGISTRY, _post, role_proposed),
+    telling("tell-role-proposal-declined", RoleProposalDeclined, REGISTRY, _post, ended(_post)),
+    telling("tell-role-granted", RoleGranted, REGISTRY, _post, ended(_post)),
     telling("tell-delegate-appointed", DelegateAppointed, REGISTRY, "delegation", delegate_appointed),
     telling("tell-delegation-ended", DelegationEnded, REGISTRY, "delegation", delegation_ended),
     telling("tell-step-escalated", StepEscalated, REGISTRY, _escalated, step_escalated),

@@ -63,6 +63,7 @@ class TemplateName(StrEnum):
     MEASURE_TAKEN_OFF = "measure-taken-off"
     MEASURE_OVERDUE = "measure-overdue"
     MEASURE_WITHDRAWN = "measure-withdrawn"
+    ROLE_TO_CONFIRM = "role-to-confirm"
     DELEGATE_APPOINTED = "delegate-appointed"
     DELEGATION_ENDED = "delegation-ended"
     STEP_ESCALATED = "step-escalated"
@@ -167,6 +168,7 @@ TOLD_VARIABLES: Mapping[TemplateName, frozenset[str]] = {
     TemplateName.MEASURE_TAKEN_OFF: frozenset({"quarter"}),
     TemplateName.MEASURE_OVERDUE: frozenset({"quarter", "day"}),
     TemplateName.MEASURE_WITHDRAWN: frozenset({"quarter"}),
+    TemplateName.ROLE_TO_CONFIRM: frozenset({"role"}),
     TemplateName.DELEGATE_APPOINTED: frozenset({"steps", "first_day", "last_day"}),
     TemplateName.STEP_ESCALATED: frozenset({"step", "day"}),
     TemplateName.CUSTOMER_STEP_ESCALATED: frozenset({"step", "day"}),

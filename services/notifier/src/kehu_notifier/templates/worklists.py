@@ -86,6 +86,7 @@ WORKLISTS: Mapping[TemplateName, Worklist] = {
     TemplateName.MEASURE_TAKEN_OFF: _MEASURES,
     TemplateName.MEASURE_OVERDUE: Worklist(_REGISTRY, "/purchase-measures?overdue=true"),
     TemplateName.MEASURE_WITHDRAWN: _MEASURES,
+    TemplateName.ROLE_TO_CONFIRM: Worklist(_REGISTRY, "/staff/proposals?waiting_for=me"),
     TemplateName.DELEGATE_APPOINTED: _DELEGATIONS,
     TemplateName.DELEGATION_ENDED: _DELEGATIONS,
     TemplateName.STEP_ESCALATED: _ESCALATIONS,

@@ -61,6 +61,9 @@ from kehu.contracts.staff import (
     HandoverNoticeDue,
     OpenWorkMoved,
     Role,
+    RoleGranted,
+    RoleProposalDeclined,
+    RoleProposed,
     StaffAccessEnded,
     StepEscalated,
     SuccessorAccepted,
@@ -264,6 +267,9 @@ REPORT_MISSING = MonthlyReportMissing(department="east", month=Month(2026, 10))
 REPORT_SUBMITTED = MonthlyReportSubmitted(
     department="east", month=Month(2026, 10), late=True, nil=True, submitted_by="zhao"
 )
+ROLE_PROPOSED = RoleProposed(person="wang", role=Role.FINANCE, proposed_by="admin")
+ROLE_DECLINED = RoleProposalDeclined(person="wang", role=Role.FINANCE, declined_by="admin")
+ROLE_GRANTED = RoleGranted(person="wang", role=Role.FINANCE, granted_by="admin", second_by="admin2")
 DELEGATED = DelegateAppointed(
     delegation="de-1",
     principal="zhao",
@@ -469,6 +475,9 @@ EXAMPLES: Sequence[Fact] = (
     VERIFIED,
     REPORT_MISSING,
     REPORT_SUBMITTED,
+    ROLE_PROPOSED,
+    ROLE_DECLINED,
+    ROLE_GRANTED,
     DELEGATED,
     ESCALATED,
     LEAVING,

@@ -16,6 +16,11 @@ _ESCALATED = to_staff(
 )
 
 WORDS: Mapping[TemplateName, Template] = {
+    TemplateName.ROLE_TO_CONFIRM: to_staff(
+        "有人提议授予关键角色 {role}，请另一位管理员确认或拒绝。提议人不能自行确认。",
+        "The key role {role} was proposed for somebody: a second admin confirms or declines it, never the proposer.",
+        TWO_WEEKS,
+    ),
     TemplateName.DELEGATE_APPOINTED: to_staff(
         "{first_day}至{last_day}由受托人代为办理：{steps}。代办以“B代A”列示，双方均不得审批本人提交的事项。",
         "From {first_day} to {last_day} the delegate acts in: {steps}. It is shown as “B代A”; neither passes what "
