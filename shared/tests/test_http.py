@@ -6,10 +6,11 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import asyncpg
 import httpx2
@@ -31,10 +32,10 @@ from kehu.contracts.staff import (
     StaffAccessEnded,
     StaffMemberAppointed,
 )
-from kehu.deciding import Category, Context, Decision, system_actor
-from kehu.errors import Refused
+from kehu.deciding import Actor, Category, Context, Decision, Grant, system_actor
+from kehu.errors import Forbidden, Refused
 from kehu.event_store import Claim
-from kehu.facts import Fact
+from kehu.facts import Fact, StoredFact
 from kehu.http import OPEN_TO_LEAVERS, Acting, Answer, Editing, Page, Paging, StreamId
 from kehu.http.app import Part, build_app
 from kehu.identity import issue_token, load_issuer, staff_view
@@ -44,6 +45,7 @@ from kehu.parts import Running, connect
 from kehu.service import OWN_LOG, Feature, Service, View
 from kehu.settings import SUPERUSER_ROLE, TOKEN_ISSUER, Settings
 from kehu.testing.platform import Postgres
+from kehu.unmasking import PersonalValuesUnmasked, unmask, unmasked_category
 
 
 class NoteWritten(Fact, clause="R0.1"):
@@ -659,3 +661,49 @@ async def test_health_and_metrics_are_told_without_a_token(client: Client) -> No
     ready = await client.http.get("/health/ready")
     assert (ready.status_code, ready.json()["status"]) == (200, "ready")
     assert "kehu_http_request_seconds_bucket" in (await client.http.get("/metrics")).text
+
+
+# --- unmasking -------------------------------------------------------------------------------------------------------
+
+
+async def test_an_auditor_is_shown_personal_values_with_a_reason_that_is_recorded(client: Client) -> None:
+    appointed = StaffMemberAppointed(person="a-1", number="a01", name="审计员")
+    await client.record("a-1", [appointed, RoleGranted(person="a-1", role=Role.AUDITOR, granted_by="p-9")])
+    (fact, *_) = await client.running.commands.history(STAFF, "p-1")
+    path = f"/facts/{fact.id}/unmask"
+    problem(await client.post(path, person="a-1"), 422, "reason-required")
+    reason = quote("核对 2026 年三季度资料")
+    shown = await client.post(path, person="a-1", Kehu_Reason=reason)
+    assert (shown.status_code, shown.json()["data"]["name"], shown.json()["stream"]) == (200, "王一", "staff-p-1")
+    category = unmasked_category(client.running.service.schema)
+    (record,) = await client.running.commands.history(category, str(fact.id))
+    assert (record.actor, record.key, record.clause) == ("a-1", "p-1", "个人信息保护法")
+    assert record.fact == PersonalValuesUnmasked(
+        fact_id=fact.id, stream="staff-p-1", customer="p-1", shown_to="a-1", reason="核对 2026 年三季度资料"
+    )
+    assert "王一" not in record.fact.model_dump_json()
+
+
+async def test_nobody_else_is_shown_personal_values_and_nothing_is_recorded(client: Client) -> None:
+    appointed = StaffMemberAppointed(person="a-2", number="a02", name="管理员")
+    await client.record("a-2", [appointed, RoleGranted(person="a-2", role=Role.ADMIN, granted_by="p-9")])
+    (fact, *_) = await client.running.commands.history(STAFF, "a-2")
+    refused = await client.post(f"/facts/{fact.id}/unmask", person="a-2", Kehu_Reason="x")
+    assert problem(refused, 403, "forbidden")["clause"] == "People"
+    assert "管理员" not in refused.text
+    assert await client.running.commands.history(unmasked_category(client.running.service.schema), str(fact.id)) == []
+
+
+async def test_a_fact_that_the_service_does_not_have_is_not_shown(client: Client) -> None:
+    appointed = StaffMemberAppointed(person="a-3", number="a03", name="审计员")
+    await client.record("a-3", [appointed, RoleGranted(person="a-3", role=Role.AUDITOR, granted_by="p-9")])
+    problem(await client.post(f"/facts/{new_id()}/unmask", person="a-3", Kehu_Reason="x"), 404, "not-found")
+
+
+def test_whoever_is_leaving_is_shown_no_personal_values() -> None:
+    now = datetime.now(UTC)
+    row = StoredFact(new_id(), "", "", "staff-p-1", 1, None, "p-1", "{}", "{}", "", new_id(), now, now)
+    context = Context(Actor("a", (Grant(Role.AUDITOR),), departing=True), now)
+    with pytest.raises(Forbidden) as refused:
+        unmask(row, "x", None, context)
+    assert refused.value.clause == "R4.6"

@@ -26,6 +26,7 @@ from kehu.privacy import Keyring
 from kehu.recording import Codec
 from kehu.service import Service
 from kehu.settings import Settings
+from kehu.unmasking import PersonalValuesUnmasked
 from kehu.views import Follower
 
 #: Five services with two pools each, a relay's connection each and the tools stay well below PostgreSQL's limit.
@@ -100,7 +101,7 @@ def fact_types(service: Service) -> FactTypes:
     types: set[type[Fact]] = {fact for category in service.each("categories") for fact in category.facts}
     types.update(fact for facts in service.subscriptions().values() for fact in facts)
     types.update(inbound.type for inbound in service.each("inbound"))
-    types.update((*POLICY_FACTS, InboundRefused, DeadLetterDiscarded))
+    types.update((*POLICY_FACTS, InboundRefused, DeadLetterDiscarded, PersonalValuesUnmasked))
     return FactTypes(sorted(types, key=lambda fact: fact.type_name()))
 
 

@@ -223,9 +223,9 @@ class Service:
         return [thing for feature in self.features for thing in getattr(feature, room)]
 
     def category_names(self) -> set[str]:
-        """The categories of streams that are its own: the features' and the platform's two (policy data, inbound)."""
+        """The categories of streams that are its own: the features' and the platform's three."""
         declared = {category.name for category in self.each("categories")}
-        return declared | {f"{self.schema}_policy", f"{self.schema}_inbound"}
+        return declared | {f"{self.schema}_{own}" for own in ("policy", "inbound", "unmasked")}
 
     def subscriptions(self) -> dict[str, set[type[Fact]]]:
         """By source service: the facts of its topic that reactions and views lean on."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import structlog
@@ -270,6 +271,11 @@ class EventStore:
             limit,
         )
         return [_new(StoredFact, row) for row in rows]
+
+    async def read_fact(self, fact: UUID) -> StoredFact | None:
+        """One fact of the service's own log; None where it has none of this id."""
+        row = await self._pool.fetchrow("SELECT * FROM event_store.read_fact($1)", fact)
+        return None if row is None else _new(StoredFact, row)
 
     async def read_inbox(self, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """The last sequence per (consumer, stream); 0 where there is none yet."""

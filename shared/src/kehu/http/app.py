@@ -17,6 +17,7 @@ from kehu.http.documents import add_documents
 from kehu.http.problems import add_problems
 from kehu.http.requests import AnsweredBefore, answer_again
 from kehu.http.texts import storable_text
+from kehu.http.unmasking import unmasking_router
 from kehu.parts import Running
 from kehu.service import Service
 
@@ -85,6 +86,7 @@ def build_routes(service: Service) -> FastAPI:
     for feature in service.features:
         if feature.router is not None:
             app.include_router(feature.router, max_body_size=MAX_BODY_BYTES)
+    app.include_router(unmasking_router(), max_body_size=MAX_BODY_BYTES)
     add_documents(app, service)
     return app
 
