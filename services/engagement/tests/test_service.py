@@ -21,7 +21,15 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer
 
 from kehu import calendar, clock
-from kehu.contracts.customers import CustomerChanged, CustomerKind, CustomerRegistered, IdentityKind, OwnerAssigned
+from kehu.contracts.customers import (
+    CustomerChanged,
+    CustomerKind,
+    CustomerRegistered,
+    CustomersMerged,
+    CustomersUnmerged,
+    IdentityKind,
+    OwnerAssigned,
+)
 from kehu.contracts.grading import Grade, GradeAssigned
 from kehu.contracts.staff import (
     STAFF_FACTS,
@@ -31,6 +39,7 @@ from kehu.contracts.staff import (
     RoleGranted,
     StaffMemberAppointed,
 )
+from kehu.contracts.vetting import AgentActivated
 from kehu.deciding import Category, Context, Decision, system_actor
 from kehu.facts import Fact
 from kehu.identity import issue_token
@@ -47,7 +56,13 @@ from kehu_engagement.visits.facts import VISITS
 
 PATIENCE = 60
 STAFF = Category("staff", STAFF_FACTS, None, lambda state, _: state)
-DOSSIERS = Category("dossier", (CustomerRegistered, CustomerChanged, OwnerAssigned), None, lambda state, _: state)
+DOSSIERS = Category(
+    "dossier",
+    (CustomerRegistered, CustomerChanged, OwnerAssigned, CustomersMerged, CustomersUnmerged),
+    None,
+    lambda state, _: state,
+)
+ACTIVATIONS = Category("qualification", (AgentActivated,), None, lambda state, _: state)
 GRADES = Category("grade", (GradeAssigned,), None, lambda state, _: state)
 PEOPLE = {
     "lin": (Role.SALESPERSON, "east"),
@@ -174,12 +189,13 @@ async def world(platform: Platform, tmp_path_factory: pytest.TempPathFactory) ->
     nothing = tmp_path_factory.mktemp("no-migrations")
     registry = Service("customer-registry", "r", [Feature("published", categories=[STAFF, DOSSIERS])], nothing)
     grading = Service("grading", "g", [Feature("published", categories=[GRADES])], nothing)
-    database = await platform.postgres.create_database(services=[registry, grading, engagement])
+    vetting = Service("vetting", "v", [Feature("published", categories=[ACTIVATIONS])], nothing)
+    database = await platform.postgres.create_database(services=[registry, grading, vetting, engagement])
     await platform.empty_kafka()
     settings = platform.settings(database.database_name)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(platform.postgres.drop_database, database)
-        publishing = [await _publisher(stack, service, settings) for service in (registry, grading)]
+        publishing = [await _publisher(stack, service, settings) for service in (registry, grading, vetting)]
         assembly = await stack.enter_async_context(assemble(engagement, settings))
         await assembly.start()
         stack.push_async_callback(assembly.stop)
@@ -485,14 +501,53 @@ async def test_everybody_else_reads_visits_as_cloudevents(world: World) -> None:
     assert kinds == {f"kehu.Visit{what}.v1" for what in ("Planned", "Logged", "Cancelled", "RecordOverdue")}
 
 
+async def test_a_merged_customers_visits_are_the_survivors_until_it_is_undone(world: World) -> None:
+    for customer in ("left", "right"):
+        await world.register(customer, owner="zhao")
+    planned = await world.plan("right", "sun", visitors=["sun", "zhao"])
+    assert planned.status_code == 201, planned.text
+    world.visits["left:open"] = planned.json()["visit"]
+
+    async def say(fact: type[CustomersMerged | CustomersUnmerged], **fields: str) -> None:
+        for customer in ("left", "right"):
+            said = fact.model_validate({"customer": customer, "survivor": "left", "merged": "right", **fields})
+            await world.publish(world.registry, DOSSIERS, customer, said)
+
+    async def standing(customer: str, /, **wanted: Any) -> Any:
+        async def shown() -> Any:
+            found = (await world.ask("GET", f"/customers/{customer}", "market")).json()
+            return found if found.items() >= wanted.items() else None
+
+        return await until(shown)
+
+    numbers = {"survivor_number": "K-left", "merged_number": "K-right"}
+    await say(CustomersMerged, **numbers, reason="同一营业执照", proposed_by="sun", merged_by="market")
+    await standing("left", visits_open=1, merged=["right"])
+    for named in ("right", "K-right"):
+        assert (await world.get(f"/customers/{named}", "market"))["customer"] == "left"
+        assert [row["customer"] for row in (await world.get(f"/customers/{named}/visits", "market"))["items"]] == [
+            "left"
+        ]
+    assert refused(await world.plan("right", "sun"), 409, "customer-merged", "R4")["evidence"] == {"survivor": "left"}
+    assert (await world.record("left:open", "sun", attendees=["sun", "zhao"])).status_code == 200
+    assert (await standing("left", visits_open=0, new=False))["visits_made"] == 1
+
+    await say(CustomersUnmerged, reason="误并", undone_by="market")
+    assert (await standing("right", customer="right", visits_open=0))["new"]
+    assert (await standing("left", merged=[]))["visits_made"] == 1  # what was recorded since stays with it
+    assert (await world.get("/customers/right/visits", "market"))["items"] == []
+    assert [row["state"] for row in (await world.get("/customers/left/visits", "market"))["items"]] == ["logged"]
+
+
 async def test_the_register_rebuilt_from_the_log_is_what_it_was(world: World) -> None:
     owner = await asyncpg.connect(**world.settings.connection(OWNER_ROLE))
     try:
-        rebuilt = await rebuild(world.assembly.running, "visits", owner)
+        for view in ("visits", "lineage"):
+            rebuilt = await rebuild(world.assembly.running, view, owner)
+            assert rebuilt.facts
+            assert rebuilt.same
     finally:
         await owner.close()
-    assert rebuilt.facts
-    assert rebuilt.same
 
 
 @pytest.mark.parametrize(

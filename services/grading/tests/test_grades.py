@@ -41,9 +41,9 @@ from kehu_grading.grades.facts import (
     OfficialGradeExplained,
     RegistrationNoted,
     VolumeNoted,
-    standing_of,
 )
 from kehu_grading.grades.reactions import REACTIONS
+from kehu_grading.grades.standing import standing_of
 from kehu_grading.rules.explanation import Explanation, LimbName, WatchReason
 from kehu_grading.rules.policy import GradingPolicy
 

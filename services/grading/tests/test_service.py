@@ -28,7 +28,11 @@ from kehu.contracts.customers import (
     CustomerChanged,
     CustomerKind,
     CustomerRegistered,
+    CustomersMerged,
+    CustomersUnmerged,
+    CustomerTakenOver,
     IdentityKind,
+    MonthAmount,
     OwnerAssigned,
 )
 from kehu.contracts.staff import (
@@ -65,7 +69,16 @@ A_MONTH = 500_000_000
 STAFF = Category("staff", STAFF_FACTS, None, lambda state, _: state)
 DOSSIERS = Category(
     "dossier",
-    (CustomerRegistered, CustomerChanged, OwnerAssigned, ContractVolumeReported, ContractVolumeCorrected),
+    (
+        CustomerRegistered,
+        CustomerTakenOver,
+        CustomersMerged,
+        CustomersUnmerged,
+        CustomerChanged,
+        OwnerAssigned,
+        ContractVolumeReported,
+        ContractVolumeCorrected,
+    ),
     None,
     lambda state, _: state,
 )
@@ -93,7 +106,7 @@ class World:
             category, stream_id, lambda _state, _context: Decision(facts), context, must_exist=False
         )
 
-    async def register(self, customer: str, kind: CustomerKind, **changes: Any) -> None:
+    def registration(self, customer: str, kind: CustomerKind, **changes: Any) -> CustomerRegistered:
         fields: dict[str, Any] = {
             "customer": customer,
             "number": f"K-{customer}",
@@ -107,7 +120,10 @@ class World:
             "owner": "zhang",
             "registered_by": "li",
         }
-        await self.publish(self.registry, DOSSIERS, customer, CustomerRegistered(**fields | changes))
+        return CustomerRegistered(**fields | changes)
+
+    async def register(self, customer: str, kind: CustomerKind, **changes: Any) -> None:
+        await self.publish(self.registry, DOSSIERS, customer, self.registration(customer, kind, **changes))
 
     async def report(self, customer: str, months: Sequence[Month], amount_fen: int) -> None:
         facts = [ContractVolumeReported(customer=customer, month=month, amount_fen=amount_fen) for month in months]
@@ -346,10 +362,72 @@ async def test_an_adopted_policy_is_followed_by_the_indicative_grades_of_all(wor
     await until(all_followed)
 
 
+async def test_a_customer_taken_over_has_the_grade_that_it_came_with(world: World) -> None:
+    stated = CustomerTakenOver(
+        customer="old",
+        active_since=world.closed[0].first_day,
+        agreement_signed_on=world.closed[0].first_day,
+        agreement_digest="a" * 64,
+        grade="A",
+        graded_year=2025,
+        evidence_digest="e" * 64,
+        proposed_by="zhang",
+        confirmed_by="market",
+    )
+    registered = world.registration("old", CustomerKind.PREFECTURE_AGENT, taken_over=True)
+    await world.publish(world.registry, DOSSIERS, "old", registered, stated)
+    found = await world.grade("old", "C")
+    assert (found["official"], found["basis"], found["year"], found["drifting"]) == ("A", "taken_over", 2025, True)
+    assert (found["official_explained"]["clause"], found["official_explained"]["limb"]) == ("R4.3", "taken_over")
+    assert found["official_explained"]["taken_over"]["evidence_digest"] == "e" * 64
+    assert len(found["indicative_explained"]["missing_months"]) == 12
+
+
+async def test_a_merged_customer_counts_for_the_survivor_until_it_is_undone(world: World) -> None:
+    months, half = world.closed, A_MONTH // 2
+    for customer in ("left", "right"):
+        await world.register(customer, CustomerKind.PROVINCIAL_AGENT)
+        await world.activate(customer, months[0].first_day)
+        await world.report(customer, months, half)
+        await world.grade(customer, "C")
+    volumes = tuple(MonthAmount(month=month, amount_fen=half) for month in months)
+    for customer in ("left", "right"):
+        fact = CustomersMerged(
+            customer=customer,
+            survivor="left",
+            merged="right",
+            survivor_number="K-left",
+            merged_number="K-right",
+            merged_volumes=volumes,
+            reason="同一营业执照",
+            proposed_by="manager",
+            merged_by="market",
+        )
+        await world.publish(world.registry, DOSSIERS, customer, fact)
+    found = await world.grade("left", "A")
+    assert (found["official"], found["drifting"], found["merged"]) == ("C", True, ["K-right"])
+    for named in ("right", "K-right"):
+        assert (await world.get(f"/grades/{named}"))["customer"] == "left"
+    listed = [row["customer"] for row in (await world.get("/grades"))["items"]]
+    assert "left" in listed
+    assert "right" not in listed
+    assert "right" not in [row["customer"] for row in (await world.get("/watch-list"))["items"]]
+    tried = (await world.ask("POST", "/what-if", body=GRADING.initial.model_dump())).json()
+    assert tried["customers"] == len(listed)
+
+    for customer in ("left", "right"):
+        undone = CustomersUnmerged(
+            customer=customer, survivor="left", merged="right", reason="误并", undone_by="market"
+        )
+        await world.publish(world.registry, DOSSIERS, customer, undone)
+    assert (await world.grade("right", "C"))["customer"] == "right"
+    assert (await world.grade("left", "C"))["merged"] == []
+
+
 async def test_views_rebuilt_from_the_log_are_what_they_were(world: World) -> None:
     owner = await asyncpg.connect(**world.settings.connection(OWNER_ROLE))
     try:
-        for view in ("grades", "watch-list"):
+        for view in ("grades", "watch-list", "lineage"):
             rebuilt = await rebuild(world.assembly.running, view, owner)
             assert rebuilt.facts
             assert rebuilt.same, view

@@ -35,8 +35,8 @@ from kehu_vetting.qualifications.form import Document
 from kehu_vetting.qualifications.required_documents import POLICY_NAME, REQUIRED_DOCUMENTS
 from kehu_vetting.settlement_units.facts import Unit
 from kehu_vetting.standing import decisions, ending, reactions
-from kehu_vetting.standing.decisions import BY_HAND, TakePapers, take_papers
-from kehu_vetting.standing.facts import STANDINGS, CustomerBarred, EndNoted, FileNoted, ReviewDoubted, Standing
+from kehu_vetting.standing.decisions import TakePapers, take_papers
+from kehu_vetting.standing.facts import BY_HAND, STANDINGS, CustomerBarred, EndNoted, FileNoted, ReviewDoubted, Standing
 from kehu_vetting.standing.ordering import may_order
 from kehu_vetting.testing import (
     CUSTOMER,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kehu.identity import staff_view
+from kehu.lineage import LINEAGE_VIEW
 from kehu.policy_api import policy_router
 from kehu.service import Feature, Service, migrations_beside
 from kehu_engagement.visits import api as visits_api
@@ -20,6 +21,7 @@ service = Service(
     title="客户维护 / Engagement",
     features=[
         Feature("staff", views=[staff_view(NAME)]),
+        Feature("lineage", views=[LINEAGE_VIEW]),
         Feature("policies", router=policy_router()),
         Feature(
             "visits",

@@ -8,6 +8,7 @@ from kehu.escalating import ESCALATION
 from kehu.facts import RecordedFact
 from kehu.files import with_files
 from kehu.identity import staff_view
+from kehu.lineage import LINEAGE_VIEW
 from kehu.policy_api import policy_router
 from kehu.printing import with_printing
 from kehu.service import Done, Due, Feature, Schedule, Service, migrations_beside
@@ -98,6 +99,7 @@ service = Service(
         Feature("policies", router=policy_router()),
         # Before what they are lists of: /qualifications/export is no qualification's id.
         Feature("exported-lists", router=listed.router),
+        Feature("lineage", views=[LINEAGE_VIEW]),
         Feature("customer-files", categories=[CUSTOMER_FILES], reactions=REACTIONS, views=[CUSTOMER_FILES_VIEW]),
         Feature(
             "qualifications",

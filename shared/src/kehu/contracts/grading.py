@@ -17,12 +17,15 @@ class Grade(StrEnum):
 
 
 class GradeAssigned(PublishedFact, clause="R5.2"):
-    """A customer's official grade (R5.3.5): initial, by the annual run of `year`, or by two people's override."""
+    """A customer's official grade (R5.3.5): initial, by the annual run of `year`, or by two people's override.
+
+    `taken_over` is an initial grade too: the one of `year` that an existing customer came with at go-live (R4.3).
+    """
 
     customer: str
     grade: Grade
     previous: Grade | None = None
-    basis: Literal["initial", "annual", "override"]
+    basis: Literal["initial", "annual", "override", "taken_over"]
     grade_clause: str
     provisional: bool
     policy_version: int

@@ -60,6 +60,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "agreement": ("签订协议", "the agreement"),
     "initial": ("初次", "initial"),
     "annual": ("年度", "annual"),
+    "taken_over": ("接收时已有", "taken over"),
     "override": ("人工调整", "overridden"),
     "paper": ("纸质", "paper"),
     "digital": ("数电", "digital"),

@@ -6,27 +6,32 @@ whatever a view has seen, and no look-up can point a command at another customer
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from functools import partial
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import asyncpg
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from kehu.calendar import Quarter
+from kehu.commands import Thing
 from kehu.contracts.grading import Grade
+from kehu.deciding import Context, Decision
 from kehu.http import OPEN_TO_LEAVERS, Acting, ActingRequest, Answer, Editing, Page, Paging, StreamId
 from kehu.http.languages import Language
 from kehu.ids import new_id
+from kehu.lineage import family_of
 from kehu_engagement.visits import decisions
 from kehu_engagement.visits.deviations import EXPLANATIONS
 from kehu_engagement.visits.facts import VISITS, CustomerVisits, Deviation, Visit, VisitStatus
 from kehu_engagement.visits.forms import CancelVisit, PlanVisit, RecordVisit, RegisterUnplannedVisit
+from kehu_engagement.visits.merging import move_out
 from kehu_engagement.visits.policy import visiting
 from kehu_engagement.visits.refusals import CustomerUnknown, VisitUnknown
 from kehu_engagement.visits.rights import check_may_read
-from kehu_engagement.visits.views import Filters, colleagues, count_unplanned, list_visits
+from kehu_engagement.visits.views import Filters, colleagues, count_unplanned, customer_of_number, list_visits
 
 router = APIRouter(tags=["visits"])
 
@@ -150,6 +155,9 @@ class StandingShown(BaseModel):
     visits_wanted: int = Field(description="A quarter, by the customer's grade (R6.2.1a).")
     visits_made: int = Field(description="In this quarter.")
     visits_open: int = Field(description="Planned or overdue.")
+    last_visited_on: date | None = Field(description="By F7, or as it was said when the customer was taken over.")
+    existing: bool = Field(description="Shipped to once, or active when the quarter began: revisited (R6.2.1e).")
+    merged: list[str] = Field(description="Ids of customers merged into it, whose visits count here (R4).")
 
 
 class UnplannedCount(BaseModel):
@@ -194,21 +202,34 @@ async def register_unplanned(customer: StreamId, body: RegisterUnplannedVisit, r
 @router.post("/customers/{customer}/visits/{visit}/record", openapi_extra=OPEN_TO_LEAVERS)
 async def record_visit(customer: StreamId, visit: StreamId, body: RecordVisit, request: Editing) -> Answer:
     """Record a planned visit (F7)."""
-    return await request.handle(
-        VISITS,
-        customer,
-        partial(decisions.record_visit, visit, customer, body),
-        gathered=await colleagues(request.pool, body.attendees),
-        numbers={"visit": visit},
-    )
+    decide = partial(decisions.record_visit, visit, customer, body)
+    return await _on_visit(request, customer, visit, decide, await colleagues(request.pool, body.attendees))
 
 
 @router.post("/customers/{customer}/visits/{visit}/cancel")
 async def cancel_visit(customer: StreamId, visit: StreamId, body: CancelVisit, request: Editing) -> Answer:
     """Cancel a planned visit, saying why."""
-    return await request.handle(
-        VISITS, customer, partial(decisions.cancel_visit, visit, customer, body), numbers={"visit": visit}
-    )
+    return await _on_visit(request, customer, visit, partial(decisions.cancel_visit, visit, customer, body))
+
+
+async def _on_visit(
+    request: ActingRequest,
+    customer: str,
+    visit: str,
+    decide: Callable[[CustomerVisits, Context], Decision],
+    gathered: Any = None,
+) -> Answer:
+    """Do something about a visit; one that was planned for a customer merged into this one becomes this one's (R4)."""
+    state, _ = await request.running.commands.load(VISITS, customer)
+    origin, numbers = state.origin_of(visit), {"visit": visit}
+    if origin is None:
+        return await request.handle(VISITS, customer, decide, gathered=gathered, numbers=numbers)
+
+    def together(states: Sequence[CustomerVisits], context: Context) -> Sequence[Decision]:
+        return [decide(states[0], context), move_out(visit, origin, customer, states[1])]
+
+    things = [Thing(VISITS, customer), Thing(VISITS, origin)]
+    return await request.handle_together(things, together, gathered=gathered, numbers=numbers)
 
 
 # --- one customer ----------------------------------------------------------------------------------------------------
@@ -216,8 +237,11 @@ async def cancel_visit(customer: StreamId, visit: StreamId, body: CancelVisit, r
 
 @router.get("/customers/{customer}")
 async def show_standing(customer: StreamId, request: Acting) -> StandingShown:
-    """Whose a customer is, whether it is new, and how many visits it has had and is to have this quarter."""
-    state = await _customer(request, customer)
+    """Whose a customer is, whether it is new, and how many visits it has had and is to have this quarter.
+
+    Its id or 客户编号; of one that was merged into another, it leads to the survivor (R4).
+    """
+    customer, state = await _customer(request, customer)
     check_may_read(request.actor, state.relation)
     context = await request.context()
     quarter = Quarter.of(context.today)
@@ -235,19 +259,22 @@ async def show_standing(customer: StreamId, request: Acting) -> StandingShown:
         visits_wanted=visiting(context).frequency.of(relation.grade),
         visits_made=state.made_in(quarter),
         visits_open=state.open_count,
+        last_visited_on=state.last_visited_on,
+        existing=state.is_existing(quarter),
+        merged=sorted({part.origin for part in state.lineage.kin}),
     )
 
 
 @router.get("/customers/{customer}/visits", openapi_extra=OPEN_TO_LEAVERS)
 async def list_customer_visits(customer: StreamId, request: Acting, paging: Paging) -> Page[VisitRow]:
     """The visits to one customer, the latest first; those that one may see."""
-    return await _list(request, paging, Filters(customer=customer))
+    return await _list(request, paging, Filters(customers=await _family(request, customer)))
 
 
 @router.get("/customers/{customer}/visits/{visit}", openapi_extra=OPEN_TO_LEAVERS)
 async def show_visit(customer: StreamId, visit: StreamId, request: Acting) -> VisitShown:
     """A visit with both forms (F6, F7), and the ETag to record or cancel it with."""
-    state = await _customer(request, customer)
+    customer, state = await _customer(request, customer)
     found = state.visits.get(visit)
     check_may_read(request.actor, state.relation, found)
     if found is None:
@@ -284,7 +311,8 @@ async def list_register(
     until: _Until = None,
 ) -> Page[VisitRow]:
     """Visits planned and made (F6, F7), the latest first; those that one may see."""
-    filters = Filters(customer, visitor, department, state, planned, since, until)
+    customers = None if customer is None else await _family(request, customer)
+    filters = Filters(customers, visitor, department, state, planned, since, until)
     return await _list(request, paging, filters)
 
 
@@ -312,9 +340,27 @@ def _row(row: asyncpg.Record, language: Language) -> VisitRow:
     return VisitRow.model_validate({**row, "deviations": told})
 
 
-async def _customer(request: ActingRequest, customer: str) -> CustomerVisits:
-    state, version = await request.running.commands.load(VISITS, customer)
-    if not state.relation.registered:
-        raise CustomerUnknown
-    request.tag(version)
-    return state
+async def _customer(request: ActingRequest, named: str) -> tuple[str, CustomerVisits]:
+    """The customer that an id or 客户编号 leads to, through those that it was merged into; from their streams."""
+    customer = named
+    seen: set[str] = set()
+    while customer not in seen:
+        seen.add(customer)
+        state, version = await request.running.commands.load(VISITS, customer)
+        if state.lineage.merged_into:
+            customer = state.lineage.merged_into
+        elif state.relation.registered:
+            request.tag(version)
+            return customer, state
+        else:
+            customer = await customer_of_number(request.pool, customer) or customer
+    raise CustomerUnknown
+
+
+async def _family(request: ActingRequest, named: str) -> list[str]:
+    """A customer and all that were merged into it; who is unknown is of no family but its own."""
+    try:
+        customer, _ = await _customer(request, named)
+    except CustomerUnknown:
+        return [named]
+    return await family_of(request.pool, customer)

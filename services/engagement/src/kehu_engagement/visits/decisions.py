@@ -64,7 +64,7 @@ def plan_visit(visit: str, customer: str, command: PlanVisit, state: CustomerVis
         context: `gathered` holds the visitors (`Colleagues`).
 
     Raises:
-        CustomerUnknown: nobody of that id is registered.
+        CustomerUnknown, MergedAway: nobody of that id is registered, or it was merged into another (R4).
         NotYourCustomer, Departing: the actor may not.
         DayIsPast: its day has passed (R6.2.1a).
         PeopleUnknown, PeopleLeaving: a visitor is not on the staff, or is given nothing new any more (R4.6).
@@ -110,7 +110,7 @@ def record_visit(visit: str, customer: str, command: RecordVisit, state: Custome
     otherwise the customer stays new. A record that comes after it had fallen due is marked late.
 
     Raises:
-        CustomerUnknown, VisitUnknown: there is no such customer or visit.
+        CustomerUnknown, MergedAway, VisitUnknown: there is no such customer or visit, or it was merged (R4).
         NotYourCustomer: the actor may not.
         VisitNotOpen: it is recorded, or cancelled, already.
         NothingRecorded: no text says anything.
@@ -165,7 +165,7 @@ def register_unplanned(
     - Not registered on the same day it is late, and listed with the deviation `unplanned-registered-later`.
 
     Raises:
-        CustomerUnknown: nobody of that id is registered.
+        CustomerUnknown, MergedAway: nobody of that id is registered, or it was merged into another (R4).
         NotYourCustomer, Departing: the actor may not.
         NothingRecorded: no text says anything.
         PeopleUnknown: an attendee is not on the staff.
@@ -195,7 +195,7 @@ def cancel_visit(visit: str, customer: str, command: CancelVisit, state: Custome
     """Take a planned visit off the register, with the reason; also one that was missed and never took place.
 
     Raises:
-        CustomerUnknown, VisitUnknown: there is no such customer or visit.
+        CustomerUnknown, MergedAway, VisitUnknown: there is no such customer or visit, or it was merged (R4).
         NotYourCustomer, Departing: the actor may not.
         VisitNotOpen: it is recorded, or cancelled, already.
 
@@ -217,9 +217,12 @@ def cancel_visit(visit: str, customer: str, command: CancelVisit, state: Custome
 
 
 def miss_record(visit: str, customer: str, state: CustomerVisits) -> Decision:
-    """Say, once, that the record of a visit (F7) was not there when it fell due (R6.2.1a)."""
+    """Say, once, that the record of a visit (F7) was not there when it fell due (R6.2.1a).
+
+    Of a customer that was merged, the survivor says it.
+    """
     found = state.visits.get(visit)
-    if found is None or found.plan is None or found.overdue or found.status not in OPEN:
+    if state.lineage.merged_into or found is None or found.plan is None or found.overdue or found.status not in OPEN:
         return Decision()
     missed = VisitRecordOverdue(
         visit=visit,
@@ -237,6 +240,7 @@ def miss_record(visit: str, customer: str, state: CustomerVisits) -> Decision:
 def _registered(state: CustomerVisits) -> Relation:
     if not state.relation.registered:
         raise CustomerUnknown
+    state.lineage.check_alive()  # only the survivor takes commands (R4)
     return state.relation
 
 

@@ -41,13 +41,15 @@ _LOG = """
 INSERT INTO visits (visit, customer, state, day, planned, visited_at, attendees, people, first_visit, late)
 VALUES ($1, $2, $3, $4, false, $5, $6, $6, $7, $8)
 ON CONFLICT (visit) DO UPDATE SET
-    state = excluded.state, day = excluded.day, visited_at = excluded.visited_at, attendees = excluded.attendees,
+    customer = excluded.customer, state = excluded.state, day = excluded.day, visited_at = excluded.visited_at,
+    attendees = excluded.attendees,
     people = ARRAY(SELECT DISTINCT unnest(visits.people || excluded.people) AS person ORDER BY person),
     first_visit = excluded.first_visit, late = excluded.late
 """
 _FIND = "UPDATE visits SET deviations = $2, recorded_by = $3, reason = $4 WHERE visit = $1"
 _MISS = "UPDATE visits SET state = $2 WHERE visit = $1"
-_CANCEL = "UPDATE visits SET state = $2, reason = $3 WHERE visit = $1"
+# Whoever was merged into another leaves a visit to it that it has recorded or cancelled.
+_CANCEL = "UPDATE visits SET customer = $4, state = $2, reason = $3 WHERE visit = $1"
 
 
 async def _note(connection: Connection, recorded: RecordedFact[CustomerNoted]) -> None:
@@ -102,7 +104,8 @@ async def _miss(connection: Connection, recorded: RecordedFact[VisitRecordOverdu
 
 
 async def _cancel(connection: Connection, recorded: RecordedFact[VisitCancelled]) -> None:
-    await connection.execute(_CANCEL, recorded.fact.visit, VisitStatus.CANCELLED, recorded.fact.reason)
+    fact = recorded.fact
+    await connection.execute(_CANCEL, fact.visit, VisitStatus.CANCELLED, fact.reason, fact.customer)
 
 
 VISITS_VIEW = View(
@@ -147,9 +150,12 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a reader of the register looks for; None is everything. Both ends of the period belong to it."""
+    """What a reader of the register looks for; None is everything. Both ends of the period belong to it.
 
-    customer: str | None = None
+    `customers` are a customer and those merged into it.
+    """
+
+    customers: list[str] | None = None
     visitor: str | None = None
     department: str | None = None
     state: VisitStatus | None = None
@@ -182,7 +188,7 @@ def _visible(actor: Actor) -> Conditions:
 
 _OPEN = f"v.state IN ({', '.join(repr(status.value) for status in OPEN)})"
 _FILTERS = {
-    "customer": "v.customer = {}",
+    "customers": "v.customer = ANY ({}::text[])",
     "visitor": "v.people @> ARRAY[{}]",
     "department": "c.department = {}",
     "state": "v.state = {}",
@@ -205,20 +211,25 @@ def _wanted(actor: Actor, filters: Filters) -> Conditions:
     return conditions
 
 
-_ROWS = """
-SELECT v.visit, v.customer, c.number AS customer_number, c.name AS customer_name, c.department, c.owner, v.state, v.day,
+# A merged customer's visits show under the survivor (R4).
+_WHOSE = """
+LEFT JOIN lineage l ON l.customer = v.customer
+JOIN visit_customers c ON c.customer = coalesce(l.survivor, v.customer)
+"""
+_ROWS = f"""
+SELECT v.visit, c.customer, c.number AS customer_number, c.name AS customer_name, c.department, c.owner, v.state, v.day,
        v.planned, v.planned_on, v.visitors, v.purpose, v.grade, v.planned_by, v.record_due_at, v.visited_at,
        v.attendees, v.first_visit, v.late, v.deviations, v.recorded_by, v.reason
-FROM visits v JOIN visit_customers c ON c.customer = v.customer
-WHERE {conditions} ORDER BY v.day DESC, v.visit DESC LIMIT {limit}
+FROM visits v {_WHOSE}
+WHERE {{conditions}} ORDER BY v.day DESC, v.visit DESC LIMIT {{limit}}
 """
-_COUNTS = """
+_COUNTS = f"""
 SELECT c.department, v.recorded_by AS person, count(*) AS visits,
-       count(*) FILTER (WHERE v.deviations @> ARRAY['{to_new}']) AS to_new_customers,
+       count(*) FILTER (WHERE v.deviations @> ARRAY['{{to_new}}']) AS to_new_customers,
        count(*) FILTER (WHERE v.late) AS registered_later
-FROM visits v JOIN visit_customers c ON c.customer = v.customer
-WHERE {conditions} GROUP BY c.department, v.recorded_by
-ORDER BY c.department, v.recorded_by LIMIT {limit}
+FROM visits v {_WHOSE}
+WHERE {{conditions}} GROUP BY c.department, v.recorded_by
+ORDER BY c.department, v.recorded_by LIMIT {{limit}}
 """
 
 
@@ -253,6 +264,16 @@ async def count_unplanned(
     return await pool.fetch(
         _COUNTS.format(conditions=conditions, limit=limit, to_new=Deviation.FIRST_VISIT_UNPLANNED), *conditions.values
     )
+
+
+# Uses visit_customers_number.
+_OF_NUMBER = "SELECT customer FROM visit_customers WHERE number = $1 ORDER BY customer LIMIT 1"
+
+
+async def customer_of_number(pool: asyncpg.Pool, number: str) -> str | None:
+    """The id of the customer that has this 客户编号, as far as the view has come."""
+    found: str | None = await pool.fetchval(_OF_NUMBER, number)
+    return found
 
 
 # Uses the primary keys of both tables.

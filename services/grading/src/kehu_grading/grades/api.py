@@ -25,6 +25,7 @@ from kehu_grading.rules.explanation import (
     LimbName,
     Missing,
     Reason,
+    TakenOver,
     WatchReason,
 )
 from kehu_grading.rules.words import Sentence, tell, tell_limb
@@ -34,7 +35,9 @@ router = APIRouter(tags=["grades"])
 _COLUMNS = """g.customer, g.number, g.name, g.kind, g.affiliation, g.department, g.owner, g.official, g.basis, g.year,
     g.indicative, g.drifting, g.clause, g.provisional, g.policy_version"""
 #: Complete rows only: between two facts of one decision a row has not got all of its grades.
+#: And nobody's who was merged into another: there is one grade, the survivor's (R4).
 _VISIBLE = """g.official IS NOT NULL AND g.policy_version IS NOT NULL
+    AND NOT EXISTS (SELECT FROM lineage l WHERE l.customer = g.customer)
     AND ($1::boolean OR g.department = ANY ($2::text[]) OR g.owner = $3 OR $3 = ANY (g.collaborators))"""
 # Uses grades_number, or grades_department.
 _LIST = f"""
@@ -46,13 +49,17 @@ WHERE {_VISIBLE}
   AND ($7::text IS NULL OR (g.number, g.customer) > ($7, $8))
 ORDER BY g.number, g.customer LIMIT $9
 """
-# Uses the primary key and grades_number; the sub-select that of watch_list.
+# Uses the primary keys and grades_number; the sub-selects those of watch_list and lineage_survivor.
 _ONE = f"""
 SELECT {_COLUMNS},
        (SELECT coalesce(array_agg(w.reason ORDER BY w.reason), '{{}}') FROM watch_list w WHERE w.customer = g.customer)
-           AS watched_for
+           AS watched_for,
+       (SELECT coalesce(array_agg(m.number ORDER BY m.number), '{{}}')
+        FROM lineage l JOIN grades m USING (customer) WHERE l.survivor = g.customer) AS merged
 FROM grades g
-WHERE {_VISIBLE} AND (g.customer = $4 OR g.number = $4)
+WHERE {_VISIBLE}
+  AND g.customer IN (SELECT coalesce(l.survivor, n.customer) FROM grades n LEFT JOIN lineage l USING (customer)
+                     WHERE n.customer = $4 OR n.number = $4)
 """
 # Uses the primary key of watch_list, and grades_number.
 _WATCHED = f"""
@@ -81,8 +88,8 @@ class GradeRow(BaseModel):
     department: str
     owner: str
     official: Grade = Field(description="The grade that counts until it is assigned anew.")
-    basis: str = Field(description="How the official grade was assigned: initial, annual or override.")
-    year: int | None = Field(description="Of an annual grade.")
+    basis: str = Field(description="How the official grade was assigned: initial, taken_over, annual or override.")
+    year: int | None = Field(description="Of an annual grade, or of one that was taken over at go-live.")
     indicative: Grade = Field(description="What the rules would give today.")
     drifting: bool = Field(description="Whether the two differ.")
     clause: str = Field(description="The clause of the indicative grade.")
@@ -139,6 +146,7 @@ class ExplanationShown(BaseModel):
     missing_months: tuple[Month, ...]
     incidents: tuple[CountedIncident, ...]
     credit_warning: bool
+    taken_over: TakenOver | None = Field(description="What the grade rests on that was stated at go-live (R4.3).")
     facts: list[str]
 
     @classmethod
@@ -158,6 +166,7 @@ class ExplanationShown(BaseModel):
             missing_months=explanation.missing_months,
             incidents=explanation.incidents,
             credit_warning=explanation.credit_warning,
+            taken_over=explanation.taken_over,
             facts=[str(fact) for fact in explanation.facts],
         )
 
@@ -167,6 +176,7 @@ class GradeShown(GradeRow):
 
     next_review: datetime | None = Field(description="When the indicative grade may change by time alone.")
     watched_for: list[WatchReason]
+    merged: list[str] = Field(description="客户编号 of those merged into it, whose volumes and credit count here (R4).")
     official_explained: ExplanationShown | None = Field(description="As it was when the grade was assigned.")
     indicative_explained: ExplanationShown | None = Field(description="As of now.")
 
@@ -194,7 +204,10 @@ async def list_grades(
 
 @router.get("/grades/{customer}")
 async def show_grade(customer: StreamId, request: Acting) -> GradeShown:
-    """One customer's grades, by its id or number: clause, limbs with figures, facts used, what is missing."""
+    """One customer's grades, by its id or number: clause, limbs with figures, facts used, what is missing.
+
+    The id or number of a customer that was merged leads to the survivor.
+    """
     row = await request.pool.fetchrow(_ONE, *_scope(request), customer)
     if row is None:
         raise NotFound(

@@ -10,18 +10,24 @@ from collections.abc import Sequence
 
 from kehu.contracts.grading import Grade, GradeAssigned, GradeDriftNoticed, IndicativeGradeChanged
 from kehu.deciding import Context, Decision
-from kehu.facts import Fact
+from kehu.facts import Fact, RecordedFact
+from kehu.lineage import Part, handovers
 from kehu_grading.grades.facts import (
     GRADES,
     GradeReviewed,
     GradeState,
+    HandedOver,
     IndicativeGradeExplained,
     Note,
     OfficialGradeExplained,
-    standing_of,
+    RegistrationNoted,
+    TakenIn,
+    TakeOverNoted,
 )
-from kehu_grading.rules.engine import grade, next_review
-from kehu_grading.rules.explanation import Explanation
+from kehu_grading.grades.kin import KinStanding
+from kehu_grading.grades.standing import standing_of, standing_with_kin, to_hand_over
+from kehu_grading.rules.engine import as_taken_over, grade, next_review
+from kehu_grading.rules.explanation import Explanation, LimbName, TakenOver
 from kehu_grading.rules.policy import GRADING, GradingPolicy
 
 
@@ -33,10 +39,21 @@ def learn(note: Note, state: GradeState, context: Context) -> Decision:
     """
     if any(known.source == note.source for known in state.notes):
         return Decision()
-    facts: list[Fact] = [note]
-    after = GRADES.fold(facts, state)
-    initial = _initial_grade(note, after, context)
-    return Decision([*facts, *initial, *_indicative(GRADES.fold(initial, after), context)])
+    initial = _initial_grade(note, GRADES.fold([note], state), context)
+    return _concluded(note.customer, [note, *initial], state, context)
+
+
+def take_in(recorded: RecordedFact[HandedOver], state: GradeState, context: Context) -> Decision:
+    """What a customer that was merged into this one has handed over, or takes back (R4); its own comes not back to it.
+
+    Of the two, the survivor has one grade: its official one stays, the indicative one follows.
+    """
+    fact = recorded.fact
+    part = Part(fact.origin)
+    if fact.origin == fact.survivor or state.lineage.taken.get((fact.customer, part)) == fact.content:
+        return Decision()
+    taken = TakenIn(customer=fact.survivor, via=fact.customer, origin=fact.origin, content=fact.content)
+    return _concluded(fact.survivor, [taken], state, context)
 
 
 def review(state: GradeState, context: Context) -> Decision:
@@ -46,26 +63,45 @@ def review(state: GradeState, context: Context) -> Decision:
 
 def explain(state: GradeState, context: Context) -> Explanation | None:
     """Why the rules give what they give now; None before registration."""
-    standing = standing_of(state.notes)
+    standing = standing_with_kin(state)
     return grade(standing, *_policy(context), context.now) if standing else None
+
+
+def _concluded(customer: str, facts: Sequence[Fact], state: GradeState, context: Context) -> Decision:
+    """The facts, what they make a survivor have (R4), and what they do to the indicative grade."""
+    after = GRADES.fold(facts, state)
+    handed = [
+        HandedOver(customer=customer, survivor=survivor, origin=part.origin, content=content)
+        for survivor, part, content in handovers(customer, state.lineage, _own(state), after.lineage, _own(after))
+    ]
+    return Decision([*facts, *handed, *_indicative(after, context)])
+
+
+def _own(state: GradeState) -> dict[str, KinStanding]:
+    own = to_hand_over(state)
+    return {"": own} if own else {}
 
 
 def _initial_grade(note: Note, state: GradeState, context: Context) -> Sequence[Fact]:
     """The first official grade: by the facts recorded until the registration, as of the registration.
 
-    It is decided when the registration comes, and again when a fact comes late that had been recorded before it.
+    It is decided when the registration comes, and again when a fact comes late that had been recorded before it. An
+    existing customer that was taken over keeps the grade that it came with (R4.3); where it had none, what was taken
+    over with it counts. What others had that were merged into it later has no part in it.
     """
-    registration = state.registration
-    if registration is None or state.basis not in ("", "initial"):
+    registration, stated = state.registration, state.take_over
+    if registration is None or state.basis not in ("", "initial", "taken_over"):
         return ()
-    until = registration.source_recorded_at
-    if note.source != registration.source and note.source_recorded_at > until:
+    # How it stood comes right after its registration.
+    if (registration.taken_over and stated is None) or not _is_initial(note, registration):
         return ()
-    standing = standing_of(known for known in state.notes if known.source_recorded_at <= until)
+    standing = standing_of(known for known in state.notes if _is_initial(known, registration))
     if standing is None:
         return ()
     policy, version = _policy(context)
     explanation = grade(standing, policy, version, registration.source_occurred_at)
+    if stated and stated.grade is not None:
+        explanation = _stated(explanation, stated, stated.grade)
     before = state.official_explained
     if explanation.same_as(before):
         return ()
@@ -73,6 +109,24 @@ def _initial_grade(note: Note, state: GradeState, context: Context) -> Sequence[
     if before is None or _terms(explanation) != _terms(before):
         facts.append(_assigned(note.customer, state, explanation))
     return facts
+
+
+def _is_initial(note: Note, registration: RegistrationNoted) -> bool:
+    """Whether it was recorded until the registration, or together with that of a customer that was taken over."""
+    together = registration.taken_over and registration.correlation is not None
+    return note.source_recorded_at <= registration.source_recorded_at or (
+        together and note.correlation == registration.correlation
+    )
+
+
+def _stated(found: Explanation, stated: TakeOverNoted, official: Grade) -> Explanation:
+    taken_over = TakenOver(
+        year=stated.graded_year or stated.source_occurred_at.year,
+        evidence_digest=stated.evidence_digest,
+        proposed_by=stated.proposed_by,
+        confirmed_by=stated.confirmed_by,
+    )
+    return as_taken_over(found, official, taken_over, stated.source)
 
 
 def _terms(explanation: Explanation) -> tuple[Grade, str, bool]:
@@ -85,17 +139,21 @@ def _assigned(customer: str, state: GradeState, explanation: Explanation) -> Gra
         customer=customer,
         grade=explanation.grade,
         previous=state.official,
-        basis="initial",
+        basis="taken_over" if explanation.limb is LimbName.TAKEN_OVER else "initial",
         grade_clause=explanation.clause,
         provisional=explanation.provisional,
         policy_version=explanation.policy_version,
+        year=explanation.taken_over.year if explanation.taken_over else None,
     )
 
 
 def _indicative(state: GradeState, context: Context) -> Sequence[Fact]:
-    """The grade that the rules give now, as far as it, what goes with it or its next review is new; and drift."""
-    registration, standing = state.registration, standing_of(state.notes)
-    if registration is None or standing is None:
+    """The grade that the rules give now, as far as it, what goes with it or its next review is new; and drift.
+
+    Of a customer that was merged into another nothing is said: there is one grade, the survivor's (R4).
+    """
+    registration, standing = state.registration, standing_with_kin(state)
+    if registration is None or standing is None or state.lineage.merged_into:
         return ()
     customer = registration.customer
     policy, version = _policy(context)

@@ -6,7 +6,7 @@ worked out again from this stream alone, as of any moment, in whichever order th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -14,24 +14,25 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from kehu import calendar
 from kehu.calendar import Month
-from kehu.contracts.customers import Affiliation, CustomerKind
+from kehu.contracts.customers import Affiliation, CustomerKind, MonthAmount
 from kehu.contracts.grading import Grade, GradeAssigned, GradeDriftNoticed, IndicativeGradeChanged
 from kehu.deciding import Category
 from kehu.facts import Fact
+from kehu.lineage import Lineage, Part
 from kehu.money import Fen
+from kehu_grading.grades.kin import KinStanding
 from kehu_grading.rules.explanation import Explanation, WatchReason
-from kehu_grading.rules.standing import Incident, Standing, Volume
 
 
 class Note(Fact):
-    """Something learned from a fact of another service: its id, and the two times of its envelope."""
+    """Something learned from a fact of another service: its id, the two times of its envelope, and its correlation."""
 
     customer: str
     source: UUID
     source_occurred_at: AwareDatetime
     source_recorded_at: AwareDatetime
+    correlation: UUID | None = None
 
     def occurred(self, now: datetime) -> datetime:
         """When it happened there."""
@@ -50,6 +51,17 @@ class RegistrationNoted(Note, clause="R4.3"):
     owner: str
     collaborators: tuple[str, ...] = ()
     taken_over: bool = False
+
+
+class TakeOverNoted(Note, clause="R4.3"):
+    """How an existing customer stood at go-live: since when it is active, and the grade that it came with."""
+
+    active_since: date | None = None
+    grade: Grade | None = None
+    graded_year: int | None = None
+    evidence_digest: str
+    proposed_by: str
+    confirmed_by: str
 
 
 class ChangeNoted(Note, clause="R4.4"):
@@ -102,6 +114,35 @@ class IncidentWithdrawalNoted(Note, clause="R5.2"):
     incident: str
 
 
+class MergeNoted(Note, clause="R4"):
+    """It was merged into another one, which has its contract volumes from now on; what was counted twice left out."""
+
+    survivor: str
+    volumes: tuple[MonthAmount, ...] = ()
+
+
+class MergeUndoNoted(Note, clause="R4"):
+    """It stands by itself again."""
+
+
+class HandedOver(Fact, clause="R4"):
+    """What the survivor has of this customer, and of those merged into this one before; None: it is taken back."""
+
+    customer: str
+    survivor: str
+    origin: str
+    content: KinStanding | None = None
+
+
+class TakenIn(Fact, clause="R4"):
+    """The survivor's side of it: `via` is who handed it over."""
+
+    customer: str
+    via: str
+    origin: str
+    content: KinStanding | None = None
+
+
 class OfficialGradeExplained(Fact, clause="R5.2"):
     """Why the official grade that is assigned with it is what it is."""
 
@@ -134,6 +175,7 @@ class GradeReviewed(Fact, clause="R5.3.5"):
 
 NOTES: tuple[type[Note], ...] = (
     RegistrationNoted,
+    TakeOverNoted,
     ChangeNoted,
     OwnerNoted,
     VolumeNoted,
@@ -141,7 +183,12 @@ NOTES: tuple[type[Note], ...] = (
     IncidentNoted,
     IncidentResolutionNoted,
     IncidentWithdrawalNoted,
+    MergeNoted,
+    MergeUndoNoted,
 )
+
+
+_ALONE: Lineage[KinStanding] = Lineage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +202,8 @@ class GradeState:
         indicative: what the rules gave last; begins as the official grade.
         drift: official and indicative grade, as last told that they differ; None while they agree.
         reviewed: what was last said about the indicative grade.
+        merge: by which it counts for a survivor; None while it stands by itself.
+        lineage: the same, and what those merged into it have handed over.
 
     """
 
@@ -165,6 +214,13 @@ class GradeState:
     indicative: Grade | None = None
     drift: tuple[Grade, Grade] | None = None
     reviewed: GradeReviewed | None = None
+    merge: MergeNoted | None = None
+    lineage: Lineage[KinStanding] = _ALONE
+
+    @property
+    def take_over(self) -> TakeOverNoted | None:
+        """How it stood when it was taken over, if it was."""
+        return next((note for note in self.notes if isinstance(note, TakeOverNoted)), None)
 
     @property
     def registration(self) -> RegistrationNoted | None:
@@ -176,7 +232,9 @@ def _evolve(state: GradeState, fact: Fact) -> GradeState:
     changes: dict[str, Any] = {}
     match fact:
         case Note():
-            changes = {"notes": (*state.notes, fact)}
+            changes = {"notes": (*state.notes, fact), **_merging(state, fact)}
+        case TakenIn():
+            changes = {"lineage": state.lineage.take(fact.via, Part(fact.origin), fact.content)}
         case OfficialGradeExplained():
             changes = {"official_explained": fact.explanation}
         case GradeAssigned():
@@ -192,10 +250,23 @@ def _evolve(state: GradeState, fact: Fact) -> GradeState:
     return replace(state, **changes)
 
 
+def _merging(state: GradeState, note: Note) -> Mapping[str, Any]:
+    match note:
+        case MergeNoted():
+            # Its next review was taken off: once it stands by itself again, there has to be another.
+            return {"merge": note, "lineage": state.lineage.merge(note.survivor), "reviewed": None}
+        case MergeUndoNoted():
+            return {"merge": None, "lineage": state.lineage.unmerge()}
+        case _:
+            return {}
+
+
 GRADES = Category(
     name="grade",
     facts=(
         *NOTES,
+        HandedOver,
+        TakenIn,
         OfficialGradeExplained,
         IndicativeGradeExplained,
         GradeReviewed,
@@ -206,94 +277,3 @@ GRADES = Category(
     initial=GradeState(),
     evolve=_evolve,
 )
-
-
-# --- what notes add up to --------------------------------------------------------------------------------------------
-
-
-def standing_of(notes: Iterable[Note]) -> Standing | None:
-    """The customer as the rules see it; None while its registration is not among the notes.
-
-    Notes count in the order in which their facts were recorded, not in that in which they came here.
-    """
-    in_order = sorted(notes, key=lambda note: note.source_recorded_at)
-    registration = next((note for note in in_order if isinstance(note, RegistrationNoted)), None)
-    if registration is None:
-        return None
-    known = _Known(registration)
-    for note in in_order:
-        known.learn(note)
-    return known.standing()
-
-
-class _Known:
-    """A standing in the making."""
-
-    def __init__(self, registration: RegistrationNoted) -> None:
-        self._registration = registration
-        self._kind, self._kind_fact = registration.kind, registration.source
-        self._affiliation = registration.affiliation
-        self._affiliation_fact = registration.source if registration.affiliation else None
-        self._activation: ActivationNoted | None = None
-        self._volumes: dict[Month, Volume] = {}
-        self._incidents: dict[str, Incident] = {}
-
-    def learn(self, note: Note) -> None:
-        match note:
-            case ChangeNoted():
-                self._change(note)
-            case VolumeNoted():
-                self._volumes[note.month] = Volume(note.amount_fen, note.source)
-            case ActivationNoted():
-                # Activated again after a suspension: its months go on counting from the first time.
-                if self._activation is None or note.activated_on < self._activation.activated_on:
-                    self._activation = note
-            case IncidentNoted():
-                self._incident(note, occurred_on=note.occurred_on)
-            case IncidentResolutionNoted():
-                self._incident(note, resolved_on=note.resolved_on)
-            case IncidentWithdrawalNoted():
-                self._incident(note, withdrawn=True)
-            case _:  # a new owner has no part in a grade
-                pass
-
-    def standing(self) -> Standing:
-        activation = self._activation
-        return Standing(
-            kind=self._kind,
-            kind_fact=self._kind_fact,
-            registered_on=calendar.today(self._registration.source_occurred_at),
-            affiliation=self._affiliation,
-            affiliation_fact=self._affiliation_fact,
-            taken_over=self._registration.taken_over,
-            activated_on=activation.activated_on if activation else None,
-            activation_fact=activation.source if activation else None,
-            volumes=self._volumes,
-            incidents=self._incidents,
-        )
-
-    def _change(self, note: ChangeNoted) -> None:
-        # A registration states its fields as they are then: it has the last word on what was changed before.
-        if note.source_recorded_at < self._registration.source_recorded_at:
-            return
-        if note.kind is not None:
-            self._kind, self._kind_fact = note.kind, note.source
-        if note.affiliation is not None or note.affiliation_ended:
-            self._affiliation, self._affiliation_fact = note.affiliation, note.source
-
-    def _incident(
-        self,
-        note: IncidentNoted | IncidentResolutionNoted | IncidentWithdrawalNoted,
-        *,
-        occurred_on: date | None = None,
-        resolved_on: date | None = None,
-        withdrawn: bool = False,
-    ) -> None:
-        known = self._incidents.get(note.incident, Incident(note.incident))
-        self._incidents[note.incident] = Incident(
-            incident=note.incident,
-            occurred_on=occurred_on or known.occurred_on,
-            resolved_on=resolved_on or known.resolved_on,
-            withdrawn=withdrawn or known.withdrawn,
-            facts=(*known.facts, note.source),
-        )

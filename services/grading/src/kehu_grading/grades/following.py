@@ -29,7 +29,8 @@ _VIEW_SECONDS = 5.0
 
 # Uses grades_policy_version; versions only go up, except by a policy that is in force again.
 _LEFT = """
-SELECT customer FROM grades WHERE policy_version < $1 OR policy_version > $1
+SELECT customer FROM grades g WHERE (policy_version < $1 OR policy_version > $1)
+  AND NOT EXISTS (SELECT FROM lineage l WHERE l.customer = g.customer)
 ORDER BY policy_version, customer LIMIT $2
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 from uuid import UUID
 
@@ -13,8 +13,12 @@ from kehu.contracts.customers import (
     ContractVolumeReported,
     CustomerChanged,
     CustomerRegistered,
+    CustomersMerged,
+    CustomersUnmerged,
+    CustomerTakenOver,
     OwnerAssigned,
 )
+from kehu.contracts.grading import Grade
 from kehu.contracts.vetting import (
     AgentActivated,
     CreditIncidentRecorded,
@@ -23,24 +27,31 @@ from kehu.contracts.vetting import (
 )
 from kehu.deciding import Context, Decision
 from kehu.facts import Fact, RecordedFact
+from kehu.lineage import merged_one
 from kehu.service import Reaction
-from kehu_grading.grades.decisions import learn
+from kehu_grading.grades.decisions import learn, take_in
 from kehu_grading.grades.facts import (
     GRADES,
     ActivationNoted,
     ChangeNoted,
     GradeState,
+    HandedOver,
     IncidentNoted,
     IncidentResolutionNoted,
     IncidentWithdrawalNoted,
+    MergeNoted,
+    MergeUndoNoted,
     Note,
     OwnerNoted,
     RegistrationNoted,
+    TakeOverNoted,
     VolumeNoted,
 )
 
 REGISTRY = "customer-registry"
 VETTING = "vetting"
+#: Facts of this service's own, from its own log.
+GRADING = "grading"
 
 
 class _Source(TypedDict):
@@ -48,6 +59,7 @@ class _Source(TypedDict):
     source: UUID
     source_occurred_at: AwareDatetime
     source_recorded_at: AwareDatetime
+    correlation: UUID
 
 
 def _source(recorded: RecordedFact[Any]) -> _Source:
@@ -56,6 +68,7 @@ def _source(recorded: RecordedFact[Any]) -> _Source:
         "source": recorded.id,
         "source_occurred_at": recorded.occurred_at,
         "source_recorded_at": recorded.recorded_at,
+        "correlation": recorded.correlation,
     }
 
 
@@ -72,6 +85,28 @@ def _registration(recorded: RecordedFact[CustomerRegistered]) -> Note:
         collaborators=fact.collaborators,
         taken_over=fact.taken_over,
     )
+
+
+def _take_over(recorded: RecordedFact[CustomerTakenOver]) -> Note:
+    fact = recorded.fact
+    return TakeOverNoted(
+        **_source(recorded),
+        active_since=fact.active_since,
+        grade=Grade(fact.grade) if fact.grade else None,
+        graded_year=fact.graded_year,
+        evidence_digest=fact.evidence_digest,
+        proposed_by=fact.proposed_by,
+        confirmed_by=fact.confirmed_by,
+    )
+
+
+def _merge(recorded: RecordedFact[CustomersMerged]) -> Note:
+    fact = recorded.fact
+    return MergeNoted(**_source(recorded), survivor=fact.survivor, volumes=fact.merged_volumes)
+
+
+def _unmerge(recorded: RecordedFact[CustomersUnmerged]) -> Note:
+    return MergeUndoNoted(**_source(recorded))
 
 
 def _change(recorded: RecordedFact[CustomerChanged]) -> Note | None:
@@ -116,12 +151,26 @@ def _withdrawal(recorded: RecordedFact[CreditIncidentWithdrawn]) -> Note:
     return IncidentWithdrawalNoted(**_source(recorded), incident=recorded.fact.incident)
 
 
-def _reaction(name: str, on: type[Fact], source: str, note: Callable[[RecordedFact[Any]], Note | None]) -> Reaction:
+def _customer(recorded: RecordedFact[Any]) -> Sequence[str]:
+    return [recorded.fact.customer]
+
+
+def _survivor(recorded: RecordedFact[HandedOver]) -> Sequence[str]:
+    return [recorded.fact.survivor]
+
+
+def _reaction(
+    name: str,
+    on: type[Fact],
+    source: str,
+    note: Callable[[RecordedFact[Any]], Note | None],
+    stream_ids: Callable[[RecordedFact[Any]], Sequence[str]] = _customer,
+) -> Reaction:
     def decide(recorded: RecordedFact[Any], state: GradeState, context: Context) -> Decision:
         noted = note(recorded)
         return learn(noted, state, context) if noted else Decision()
 
-    return Reaction(name, on, source, GRADES, lambda recorded: [recorded.fact.customer], decide)
+    return Reaction(name, on, source, GRADES, stream_ids, decide)
 
 
 REACTIONS = (
@@ -134,4 +183,8 @@ REACTIONS = (
     _reaction("note-incident", CreditIncidentRecorded, VETTING, _incident),
     _reaction("note-resolution", CreditIncidentResolved, VETTING, _resolution),
     _reaction("note-withdrawal", CreditIncidentWithdrawn, VETTING, _withdrawal),
+    _reaction("note-take-over", CustomerTakenOver, REGISTRY, _take_over),
+    _reaction("note-merge", CustomersMerged, REGISTRY, _merge, merged_one),
+    _reaction("note-merge-undone", CustomersUnmerged, REGISTRY, _unmerge, merged_one),
+    Reaction("take-in", HandedOver, GRADING, GRADES, _survivor, take_in),
 )

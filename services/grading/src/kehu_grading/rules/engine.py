@@ -19,6 +19,7 @@ from kehu_grading.rules.explanation import (
     LimbName,
     Missing,
     Reason,
+    TakenOver,
 )
 from kehu_grading.rules.policy import GradingPolicy
 from kehu_grading.rules.standing import Incident, Standing
@@ -64,6 +65,31 @@ def grade(standing: Standing, policy: GradingPolicy, version: int, now: datetime
     )
 
 
+def as_taken_over(found: Explanation, stated: Grade, taken_over: TakenOver, fact: UUID) -> Explanation:
+    """The grade that an existing customer came with at go-live, as it stands (R4.3), beside what the rules found.
+
+    Args:
+        found: by the rules.
+        stated: the official grade that it came with.
+        taken_over: of which year, on which evidence, by whom.
+        fact: that says so.
+
+    """
+    limb = Limb(limb=LimbName.TAKEN_OVER, grade=stated, clause="R4.3", passed=True)
+    return found.model_copy(
+        update={
+            "grade": stated,
+            "clause": "R4.3",
+            "limb": LimbName.TAKEN_OVER,
+            "provisional": False,
+            "limbs": (*found.limbs, limb),
+            "missing": None,
+            "facts": (fact, *found.facts),
+            "taken_over": taken_over,
+        }
+    )
+
+
 def counted_months(standing: Standing, policy: GradingPolicy, now: datetime) -> tuple[CountedMonth, ...]:
     """The months that count (R5.3.5): closed, full since activation, at most the window's 12; oldest first.
 
@@ -77,7 +103,9 @@ def counted_months(standing: Standing, policy: GradingPolicy, now: datetime) -> 
     window = [last - back for back in reversed(range(policy.window_months))]
     volumes = standing.volumes
     return tuple(
-        CountedMonth(month=month, amount_fen=volumes[month].amount_fen, fact=volumes[month].fact)
+        CountedMonth(
+            month=month, amount_fen=volumes[month].amount_fen, fact=volumes[month].fact, merged=volumes[month].merged
+        )
         if month in volumes
         else CountedMonth(month=month)
         for month in window
@@ -203,6 +231,7 @@ def _in_order(incidents: Iterable[Incident]) -> list[Incident]:
 def _facts_used(standing: Standing, months: Sequence[CountedMonth]) -> tuple[UUID, ...]:
     facts = [standing.kind_fact, standing.affiliation_fact]
     if standing.is_agent:
-        facts += [standing.activation_fact, *(month.fact for month in months)]
+        facts += [standing.activation_fact]
+        facts += [fact for month in months for fact in (month.fact, *month.merged)]
     facts += [fact for incident in _in_order(standing.incidents.values()) for fact in incident.facts]
     return tuple(dict.fromkeys(fact for fact in facts if fact))

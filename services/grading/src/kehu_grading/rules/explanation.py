@@ -17,7 +17,7 @@ from kehu.contracts.grading import Grade
 
 
 class LimbName(StrEnum):
-    """The limbs of R5.2, in the order in which they are tried."""
+    """The limbs of R5.2, in the order in which they are tried; and the grade that was stated when it was taken over."""
 
     AFFILIATION = "affiliation"  # A: 合资公司、全资子公司
     AGENT_A = "agent_a"  # A: agent, volume, no bad credit
@@ -25,6 +25,7 @@ class LimbName(StrEnum):
     AGENT_B = "agent_b"  # B: agent, volume, no bad credit
     PROSPECT = "prospect"  # C: 重点终端用户、其他潜在客户
     NOTHING_ELSE = "nothing_else"  # C: whoever matches no other limb
+    TAKEN_OVER = "taken_over"  # R4.3: as it stood at go-live
 
 
 class Reason(StrEnum):
@@ -80,11 +81,15 @@ class Limb(_Part):
 
 
 class CountedMonth(_Part):
-    """A closed full month since activation; `amount_fen` and `fact` are None where no report has come (it counts 0)."""
+    """A closed full month since activation; `amount_fen` and `fact` are None where no report has come (it counts 0).
+
+    `merged` are the merges (R4) by which what other dossiers had contracted is part of the amount, beside `fact`.
+    """
 
     month: Month
     amount_fen: int | None = None
     fact: UUID | None = None
+    merged: tuple[UUID, ...] = ()
 
 
 class CountedIncident(_Part):
@@ -95,6 +100,15 @@ class CountedIncident(_Part):
     resolved_on: date | None
     ends_on: date | None
     counts: bool
+
+
+class TakenOver(_Part):
+    """The grade that an existing customer came with at go-live (R4.3): of which year, on which evidence, by whom."""
+
+    year: int
+    evidence_digest: str
+    proposed_by: str
+    confirmed_by: str
 
 
 class Missing(_Part):
@@ -126,6 +140,8 @@ class Explanation(_Part):
         credit_warning: bad credit counts, but bars nothing on the limb that passed.
         missing: for the next better grade; None for A.
         facts: ids of all facts used.
+        taken_over: where the grade is not the rules' but was stated when the customer was taken over; the rest then
+            says what the rules would have given.
 
     """
 
@@ -143,6 +159,7 @@ class Explanation(_Part):
     credit_warning: bool
     missing: Missing | None
     facts: tuple[UUID, ...]
+    taken_over: TakenOver | None = None
 
     @property
     def missing_months(self) -> tuple[Month, ...]:

@@ -18,10 +18,11 @@ _AGENTS = frozenset({CustomerKind.PROVINCIAL_AGENT, CustomerKind.PREFECTURE_AGEN
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """The signed contract amount of a month, in fen, as it was last stated."""
+    """The signed contract amount of a month, in fen, as it was last stated; `merged` added to it (R4)."""
 
     amount_fen: int
     fact: UUID
+    merged: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class Standing:
     Args:
         kind: what it is to us (R5.1), said by `kind_fact`.
         affiliation: ours in part or whole; `affiliation_fact` says so, or that it no longer is.
-        taken_over: taken over at go-live as an existing customer (R4.3), on `registered_on`.
+        taken_over: taken over at go-live as an existing customer (R4.3), on `registered_on`, without a word of since
+            when it is active.
         activated_on: first day on which it might order (R3.1.3); None before.
         volumes: contract volume by month, as last stated.
         incidents: by their id.
@@ -83,8 +85,9 @@ class Standing:
     def active_since(self) -> date | None:
         """The first day of its dealings with us: months count from there. None while it is not active.
 
-        A customer taken over had been active before Kehu knew it: unless an activation before the take-over is known,
-        all months of the window count, and those without a report are missing (R4.3, *default*).
+        A customer taken over had been active before Kehu knew it: where nobody said since when, and no activation
+        before the take-over is known, all months of the window count, and those without a report are missing (R4.3,
+        *default*).
         """
         if self.taken_over and (self.activated_on is None or self.activated_on >= self.registered_on):
             return date.min

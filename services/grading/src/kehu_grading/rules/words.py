@@ -86,6 +86,12 @@ def _grade(explanation: Explanation) -> Sentence:
 
 def _passed(limb: Limb, explanation: Explanation) -> Sentence:
     kind = KINDS[explanation.kind]
+    if explanation.taken_over and limb.limb is LimbName.TAKEN_OVER:
+        year = explanation.taken_over.year
+        return Sentence(
+            zh=f"上线时按现状接收，{year} 年度已评为此类，附有证据并经两人确认",
+            en=f"taken over as it stood at go-live, with the grade of {year}, on evidence and by two people",
+        )
     if limb.limb is LimbName.AFFILIATION and explanation.affiliation:
         return AFFILIATIONS[explanation.affiliation]
     if limb.figures:

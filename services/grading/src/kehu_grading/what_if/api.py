@@ -13,7 +13,8 @@ from pydantic import BaseModel, Field
 from kehu.contracts.grading import Grade
 from kehu.http import Acting
 from kehu.parts import Running
-from kehu_grading.grades.facts import GRADES, NOTES, Note, standing_of
+from kehu_grading.grades.facts import GRADES, NOTES, TakenIn
+from kehu_grading.grades.standing import standing_with_kin
 from kehu_grading.rules.policy import GRADING, GradingPolicy
 from kehu_grading.rules.standing import Standing
 from kehu_grading.what_if.decisions import Outcome, check_may_try, try_policy
@@ -28,9 +29,11 @@ MOST_SHOWN = 10_000
 # Uses the primary key.
 _CUSTOMERS = """
 SELECT customer, number, name, department, official FROM grades
-WHERE official IS NOT NULL AND ($1::text IS NULL OR customer > $1) ORDER BY customer LIMIT $2
+WHERE official IS NOT NULL AND ($1::text IS NULL OR customer > $1)
+  AND customer NOT IN (SELECT l.customer FROM lineage l)
+ORDER BY customer LIMIT $2
 """
-_NOTE_NAMES = {note.__name__ for note in NOTES}
+_KNOWN_BY = {fact.__name__ for fact in (*NOTES, TakenIn)}
 
 
 class Change(BaseModel):
@@ -106,9 +109,9 @@ async def _standings(running: Running) -> AsyncGenerator[tuple[asyncpg.Record, S
         found = await running.store.read_streams(dict.fromkeys(streams, 0))
         for stream, row in streams.items():
             # Explanations are most of a stream's bytes, and no part of what is known.
-            stored = [fact for fact in found[stream] if _name(fact.type) in _NOTE_NAMES]
+            stored = [fact for fact in found[stream] if _name(fact.type) in _KNOWN_BY]
             facts = [recorded.fact for recorded in await running.codec.decode(stored)]
-            standing = standing_of(fact for fact in facts if isinstance(fact, Note))
+            standing = standing_with_kin(GRADES.fold(facts))
             if standing is not None:
                 yield row, standing
         after = rows[-1]["customer"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from functools import partial
 from typing import Annotated
@@ -9,16 +10,19 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from kehu.commands import Thing
 from kehu.contracts.vetting import CreditIncidentRecorded, CreditIncidentResolved, CreditIncidentWithdrawn
+from kehu.deciding import Context, Decision
 from kehu.facts import Fact, RecordedFact
-from kehu.http import Acting, Answer, Editing, Page, Paging, StreamId
+from kehu.http import Acting, ActingRequest, Answer, Editing, Page, Paging, StreamId
 from kehu.ids import new_id
+from kehu.lineage import family_of
 from kehu.money import Fen
 from kehu_vetting.bodies import Body, Day, Text
 from kehu_vetting.credit import decisions
-from kehu_vetting.credit.facts import CREDIT, IncidentStatus
+from kehu_vetting.credit.facts import CREDIT, CreditRecord, IncidentStatus
 from kehu_vetting.credit.views import list_incidents
-from kehu_vetting.customer_files.finding import find_customer, load_file
+from kehu_vetting.customer_files.finding import find_customer, find_survivor, load_file
 from kehu_vetting.sight import check_visible, scope
 
 router = APIRouter(tags=["credit"])
@@ -107,37 +111,36 @@ async def record_incident(customer: StreamId, body: IncidentBody, request: Actin
 async def resolve_incident(customer: StreamId, incident: StreamId, body: ResolutionBody, request: Editing) -> Answer:
     """Say that an incident is settled; it goes on counting for a while (R5.2). Finance does."""
     customer = await find_customer(request, customer)
-    command = decisions.ResolveCreditIncident(customer, incident, body.resolved_on, body.evidence)
-    return await request.handle(
-        CREDIT,
-        customer,
-        partial(decisions.resolve_incident, command),
-        gathered=await load_file(request, customer),
-    )
+    whose = await _whose(request, customer, incident)
+    command = decisions.ResolveCreditIncident(whose, incident, body.resolved_on, body.evidence)
+    return await _on_incident(request, customer, whose, partial(decisions.resolve_incident, command))
 
 
 @router.post("/credit/{customer}/incidents/{incident}/withdraw")
 async def withdraw_incident(customer: StreamId, incident: StreamId, body: WithdrawalBody, request: Editing) -> Answer:
     """Take back an incident that was recorded by mistake: it never counted. Finance does."""
     customer = await find_customer(request, customer)
-    command = decisions.WithdrawCreditIncident(customer, incident, body.reason)
-    return await request.handle(
-        CREDIT,
-        customer,
-        partial(decisions.withdraw_incident, command),
-        gathered=await load_file(request, customer),
-    )
+    whose = await _whose(request, customer, incident)
+    command = decisions.WithdrawCreditIncident(whose, incident, body.reason)
+    return await _on_incident(request, customer, whose, partial(decisions.withdraw_incident, command))
 
 
 @router.get("/credit/{customer}")
 async def show_credit(customer: StreamId, request: Acting) -> CreditShown:
-    """A customer's credit record, by its id or 客户编号, with its ETag; empty where nothing was recorded."""
-    customer = await find_customer(request, customer)
-    file = await load_file(request, customer)
+    """A customer's credit record, by its id or 客户编号, with its ETag; empty where nothing was recorded.
+
+    With the incidents of customers that were merged into it (R4), as whose they stay on record.
+    """
+    customer, file = await find_survivor(request, customer)
     check_visible(file, request.actor)
-    history = await request.running.commands.history(CREDIT, customer)
-    request.tag(history[-1].version if history else 0)
-    return CreditShown(customer=customer, number=file.number, name=file.name, incidents=_shown(history))
+    incidents: list[IncidentShown] = []
+    for one in await family_of(request.pool, customer):
+        history = await request.running.commands.history(CREDIT, one)
+        incidents += _shown(history)
+        if one == customer:
+            request.tag(history[-1].version if history else 0)
+    incidents.sort(key=lambda one: one.incident)
+    return CreditShown(customer=customer, number=file.number, name=file.name, incidents=incidents)
 
 
 @router.get("/credit")
@@ -146,6 +149,30 @@ async def show_list(request: Acting, paging: Paging, status: IncidentStatus | No
     (after,) = paging.after(str)
     rows = await list_incidents(request.pool, scope(request.actor), status, after, paging.fetch)
     return paging.page([IncidentRow(**row) for row in rows], key=lambda row: (row.incident,))
+
+
+async def _whose(request: ActingRequest, customer: str, incident: str) -> str:
+    """With whom of a customer and those merged into it an incident is on record."""
+    for one in await family_of(request.pool, customer):
+        record, _ = await request.running.commands.load(CREDIT, one)
+        if incident in record.incidents:
+            return one
+    return customer
+
+
+async def _on_incident(
+    request: ActingRequest, customer: str, whose: str, decide: Callable[[CreditRecord, Context], Decision]
+) -> Answer:
+    """A command on an incident of the customer, or of one that was merged into it: the ETag is the customer's."""
+    file = await load_file(request, customer)
+    if whose == customer:
+        return await request.handle(CREDIT, customer, decide, gathered=file)
+
+    def together(states: Sequence[CreditRecord], context: Context) -> Sequence[Decision]:
+        return [Decision(), decide(states[1], context)]
+
+    things = [Thing(CREDIT, customer, must_exist=False), Thing(CREDIT, whose)]
+    return await request.handle_together(things, together, gathered=file)
 
 
 def _shown(history: list[RecordedFact[Fact]]) -> list[IncidentShown]:

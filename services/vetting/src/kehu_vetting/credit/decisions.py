@@ -130,6 +130,7 @@ def _known(gathered: Any) -> CustomerFile:
             clause=CLAUSE,
             code="customer-unknown",
         )
+    file.check_apart()
     return file
 
 

@@ -12,6 +12,7 @@ from kehu.event_store import Connection
 from kehu.facts import RecordedFact
 from kehu.service import OWN_LOG, View
 from kehu_vetting.credit.facts import IncidentStatus
+from kehu_vetting.customer_files.views import FILES
 from kehu_vetting.sight import Scope
 
 _RECORD = """
@@ -21,10 +22,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 _RESOLVE = "UPDATE credit_incidents SET status = $2, resolved_on = $3 WHERE incident = $1"
 _WITHDRAW = "UPDATE credit_incidents SET status = $2 WHERE incident = $1"
 # The primary key gives the order.
-_LIST = """
-SELECT i.incident, i.customer, c.number, c.name, c.department, i.status, i.occurred_on, i.resolved_on, i.amount_fen,
-       i.description, i.recorded_by
-FROM credit_incidents i JOIN customer_files c USING (customer)
+_LIST = f"""
+SELECT i.incident, c.survivor AS customer, c.number, c.name, c.department, i.status, i.occurred_on,
+       i.resolved_on, i.amount_fen, i.description, i.recorded_by
+FROM credit_incidents i JOIN {FILES} c USING (customer)
 WHERE ($1::text IS NULL OR i.incident < $1)
   AND ($2 OR c.department = ANY ($3) OR c.owner = $4 OR $4 = ANY (c.collaborators))
   AND ($5::text IS NULL OR i.status = $5)

@@ -9,6 +9,7 @@ from typing import Any
 from kehu.contracts.customers import CustomerKind, IdentityKind
 from kehu.deciding import Category
 from kehu.facts import Fact
+from kehu.lineage import MergedAway
 
 
 class CustomerNoted(Fact, clause="R3.1.1"):
@@ -54,6 +55,16 @@ class CustomerFile:
     def gone(self) -> bool:
         """Whether the relation has ended, or another dossier goes on in this one's place."""
         return self.closed or bool(self.merged_into)
+
+    def check_apart(self) -> None:
+        """Refuse commands on a customer that was merged into another: only the survivor takes them (R4).
+
+        Raises:
+            MergedAway: so it was.
+
+        """
+        if self.merged_into:
+            raise MergedAway(self.merged_into)
 
     @property
     def registered(self) -> bool:

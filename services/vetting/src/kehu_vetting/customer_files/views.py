@@ -21,6 +21,13 @@ ON CONFLICT (customer) DO UPDATE SET
     owner = coalesce($6, customer_files.owner),
     collaborators = coalesce($7::text[], customer_files.collaborators)
 """
+#: In place of customer_files, where things of customers are listed: those of a merged one are the survivor's (R4).
+#: Uses the primary keys of both tables.
+FILES = """(
+    SELECT f.customer, s.customer AS survivor, s.number, s.name, s.kind, s.department, s.owner, s.collaborators
+    FROM customer_files f LEFT JOIN lineage l ON l.customer = f.customer
+    JOIN customer_files s ON s.customer = coalesce(l.survivor, f.customer)
+)"""
 # Uses customer_files_number.
 _BY_NUMBER = "SELECT customer FROM customer_files WHERE number = $1 ORDER BY customer LIMIT 1"
 

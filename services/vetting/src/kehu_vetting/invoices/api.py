@@ -14,7 +14,7 @@ from kehu.deciding import Context, Decision
 from kehu.http import Acting, ActingRequest, Answer, Editing, Page, Paging, StreamId
 from kehu.ids import new_id
 from kehu_vetting.bodies import Code
-from kehu_vetting.customer_files.finding import find_customer, load_file
+from kehu_vetting.customer_files.finding import find_survivor, load_file, load_surviving_file
 from kehu_vetting.invoices import decisions, reviewing
 from kehu_vetting.invoices.accounts import INVOICE_ACCOUNTS
 from kehu_vetting.invoices.bodies import ContentBody, PassBody, ReasonBody, RefuseBody, RemarksBody, RequestBody, typed
@@ -128,7 +128,7 @@ async def withdraw_request(named: StreamId, body: ReasonBody, request: Editing) 
 async def show_request(named: StreamId, request: Acting) -> RequestShown:
     """One request by its id or KP number, with what a reviewer looks at: the credit, and what has changed; its ETag."""
     found, state, _ = await find_request(request, named)
-    file = await load_file(request, state.customer)
+    file = await load_surviving_file(request, state.customer)
     seen = Sight.ALL if may_look(request.actor, file) else check_visible(file, request.actor)
     history = await request.history(INVOICE_REQUESTS, found)
     order, gathered = await look_beside(request, await parties_of(request, state.order))
@@ -153,7 +153,7 @@ async def show_requests(
     until = context.today + timedelta(days=invoicing(context).lapsing_soon_days) if lapsing else None
     filters = RequestFilters(
         status,
-        await find_customer(request, customer) if customer else None,
+        (await find_survivor(request, customer))[0] if customer else None,
         await find_order(request, order) if order else None,
         until,
         waiting=waiting_for is not None,
@@ -167,7 +167,7 @@ async def show_invoicing(order: StreamId, request: Acting) -> InvoicingShown:
     """What of an order (id or 订单号) may be invoiced, is invoiced, asked for, and due to be taken back."""
     parties = await parties_of(request, order)
     account, version = await request.running.commands.load(INVOICE_ACCOUNTS, parties.order)
-    check_visible(await load_file(request, parties.customer), request.actor)
+    check_visible(await load_surviving_file(request, parties.customer), request.actor)
     found, gathered = await look_beside(request, parties)
     request.tag(version)
     return describe_invoicing(found, account, gathered, await request.context())

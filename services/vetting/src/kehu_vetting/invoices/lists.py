@@ -11,6 +11,7 @@ import asyncpg
 from kehu.contracts.staff import Role
 from kehu.contracts.trade import InvoiceKind
 from kehu.deciding import Actor
+from kehu_vetting.customer_files.views import FILES
 from kehu_vetting.invoices.accounts import InvoiceStatus, RedStatus
 from kehu_vetting.invoices.facts import SIDES, RequestStatus
 from kehu_vetting.invoices.rights import ROLES, STEPS
@@ -19,15 +20,15 @@ from kehu_vetting.sight import Scope
 _VISIBLE = "($2 OR c.department = ANY ($3) OR c.owner = $4 OR $4 = ANY (c.collaborators))"
 # The primary key gives the order; a worklist uses invoice_requests_status. A delegate sees what they stand in for.
 _REQUESTS = f"""
-SELECT r.request, r.number, r.customer, c.number AS customer_number, c.name, c.department, c.owner,
+SELECT r.request, r.number, c.survivor AS customer, c.number AS customer_number, c.name, c.department, c.owner,
        r.order_id AS order, r.order_number, r.unit, r.status, r.since, r.gross_fen, r.digest, r.requested_by,
        r.requested_on, r.passed, r.passed_on, r.lapses_on
-FROM invoice_requests r JOIN customer_files c USING (customer)
+FROM invoice_requests r JOIN {FILES} c USING (customer)
 WHERE ($1::text IS NULL OR r.request < $1)
   AND ({_VISIBLE} OR EXISTS (SELECT FROM unnest($11::text[]) AS mine (department)
                              WHERE mine.department IN ('', c.department)))
   AND ($5::text IS NULL OR r.status = $5)
-  AND ($6::text IS NULL OR r.customer = $6)
+  AND ($6::text IS NULL OR c.survivor = $6)
   AND ($7::text IS NULL OR r.order_id = $7)
   AND ($8::date IS NULL OR (r.status = 'passed' AND r.lapses_on <= $8))
   AND (NOT $9 OR (r.status = 'returned' AND c.owner = $4)
@@ -43,17 +44,17 @@ ORDER BY r.request DESC LIMIT $13
 """
 # invoices_issued gives the order; invoices_customer and invoices_unit narrow it; invoices_uncollected is F3's worklist.
 _REGISTER = f"""
-SELECT i.invoice, i.order_id AS order, i.order_number, i.request, i.request_number, i.customer,
+SELECT i.invoice, i.order_id AS order, i.order_number, i.request, i.request_number, c.survivor AS customer,
        c.number AS customer_number, c.name, c.department, c.owner, i.unit, i.buyer_name, i.buyer_identity, i.kind,
        i.special, i.electronic, i.code, i.number, i.digital_number, i.issued_on, i.net_fen, i.tax_fen, i.gross_fen,
        i.taken_back_fen, i.red_of, i.status, i.voided_on, i.issued_by, i.collector, i.collected_by, i.collected_on,
        i.delivered_on
-FROM invoices i JOIN customer_files c USING (customer)
+FROM invoices i JOIN {FILES} c USING (customer)
 WHERE ($1::date IS NULL OR (i.issued_on, i.invoice) < ($1, $5)) AND {_VISIBLE}
   AND ($6::date IS NULL OR i.issued_on >= $6)
   AND ($7::date IS NULL OR i.issued_on <= $7)
   AND ($8::text IS NULL OR i.kind = $8)
-  AND ($9::text IS NULL OR i.customer = $9)
+  AND ($9::text IS NULL OR c.survivor = $9)
   AND ($10::text IS NULL OR i.unit = $10)
   AND ($11::text IS NULL OR i.status = $11)
   AND ($12::text IS NULL OR i.order_id = $12)
@@ -74,9 +75,9 @@ WHERE invoice = ANY ($1) ORDER BY invoice, place
 """
 # The primary key gives the order; a worklist uses red_letters_status.
 _REDS = f"""
-SELECT r.red, r.invoice, r.order_id AS order, r.customer, c.number AS customer_number, c.name, c.department, r.kind,
-       r.gross_fen, r.reason, r.status, r.asked_by, r.asked_at, r.lapses_at, r.confirmation
-FROM red_letters r JOIN customer_files c USING (customer)
+SELECT r.red, r.invoice, r.order_id AS order, c.survivor AS customer, c.number AS customer_number, c.name, c.department,
+       r.kind, r.gross_fen, r.reason, r.status, r.asked_by, r.asked_at, r.lapses_at, r.confirmation
+FROM red_letters r JOIN {FILES} c USING (customer)
 WHERE ($1::text IS NULL OR r.red < $1) AND {_VISIBLE}
   AND ($5::text IS NULL OR r.status = $5)
   AND (NOT $6 OR (r.status IN ('asked', 'confirmed') AND ('' = ANY ($7::text[]) OR c.department = ANY ($7::text[]))))
@@ -84,9 +85,9 @@ ORDER BY r.red DESC LIMIT $8
 """
 # The primary key gives the order; few are due at any time.
 _DUE = f"""
-SELECT d.order_id AS order, d.order_number, d.customer, c.number AS customer_number, c.name, c.department, c.owner,
-       d.excess_fen, d.since
-FROM red_letters_due d JOIN customer_files c USING (customer)
+SELECT d.order_id AS order, d.order_number, c.survivor AS customer, c.number AS customer_number, c.name,
+       c.department, c.owner, d.excess_fen, d.since
+FROM red_letters_due d JOIN {FILES} c USING (customer)
 WHERE ($1::text IS NULL OR d.order_id < $1) AND {_VISIBLE}
   AND (NOT $5 OR '' = ANY ($6::text[]) OR c.department = ANY ($6::text[]))
 ORDER BY d.order_id DESC LIMIT $7

@@ -30,7 +30,7 @@ from kehu.printing.forms import shown, yuan
 from kehu.printing.words import INVOICE_KINDS, word
 from kehu_vetting.bodies import Code
 from kehu_vetting.customer_files.facts import CustomerFile
-from kehu_vetting.customer_files.finding import load_file
+from kehu_vetting.customer_files.finding import load_surviving_file
 from kehu_vetting.invoices.accounts import INVOICE_ACCOUNTS, Invoice
 from kehu_vetting.invoices.amounts import total
 from kehu_vetting.invoices.facts import INVOICE_REQUESTS, Content, InvoiceRequest, RequestStatus, Side
@@ -86,7 +86,7 @@ class ReceiptNamed:
 async def print_request(named: StreamId, request: Acting, format_: Printing) -> Response:
     """F2 as a PDF or docx; recorded. Of other people's customers it takes a reason (header `Kehu-Reason`)."""
     found, state, _ = await find_request(request, named)
-    file = await load_file(request, state.customer)
+    file = await load_surviving_file(request, state.customer)
     masked = not may_look(request.actor, file) and check_visible(file, request.actor) is Sight.MASKED
     history = await request.history(INVOICE_REQUESTS, found)
     names = await staff_names(request, [state.applicant, *state.reviewers])
@@ -121,7 +121,7 @@ async def print_collection(
             invoices[invoice] = account.invoices[invoice]
             facts = await request.history(INVOICE_ACCOUNTS, account.order)
             history += [fact for fact in facts if getattr(fact.fact, "invoice", None) == invoice]
-    files = [await load_file(request, customer) for customer in sorted(customers)]
+    files = [await load_surviving_file(request, customer) for customer in sorted(customers)]
     masked = Sight.MASKED in [check_visible(file, request.actor) for file in files]
     if len(files) > 1:
         raise Refused(

@@ -17,7 +17,7 @@ from kehu.event_store import Taken
 from kehu.http import Acting, ActingRequest, Answer, Editing, Page, Paging, StreamId
 from kehu.ids import new_id
 from kehu_vetting.bodies import Code, Day
-from kehu_vetting.customer_files.finding import find_customer, load_file
+from kehu_vetting.customer_files.finding import find_survivor, load_surviving_file
 from kehu_vetting.invoices import collecting, issuing, red_letters
 from kehu_vetting.invoices.accounts import INVOICE_ACCOUNTS, InvoiceStatus, RedStatus
 from kehu_vetting.invoices.bodies import (
@@ -265,7 +265,7 @@ async def _filters(
         first=first,
         last=last,
         kind=kind,
-        customer=await find_customer(request, customer) if customer else None,
+        customer=(await find_survivor(request, customer))[0] if customer else None,
         unit=await find_unit(request, unit) if unit else None,
         status=status,
         order=await find_order(request, order) if order else None,
@@ -307,7 +307,7 @@ async def export_register(
 async def show_invoice(named: StreamId, request: Acting) -> InvoiceShown:
     """One invoice by its id, 20 digits, or code-number; with red letters and F3. Its ETag is of its order's account."""
     invoice, account, version = await find_invoice(request, named)
-    file = await load_file(request, account.customer)
+    file = await load_surviving_file(request, account.customer)
     check_visible(file, request.actor)
     request.tag(version)
     return describe_invoice(account.invoices[invoice], account, file)

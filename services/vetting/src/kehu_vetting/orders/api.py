@@ -164,7 +164,7 @@ async def _on_order(
 ) -> Answer:
     state, file, _ = await load_order(request, named)
     check_order_visible(file, request.actor)
-    things = [Thing(ORDERS, state.id), *parties(state.customer)]
+    things = [Thing(ORDERS, state.id), *parties(file.customer)]
     return await request.handle_together(things, on_order(decide), numbers=numbers)
 
 
@@ -172,5 +172,5 @@ async def _with_receipts(request: ActingRequest, named: str, decide: OnMoney, un
     state, file, _ = await load_order(request, named)
     check_order_visible(file, request.actor)
     receipts = paying_things(state)
-    things = [Thing(ORDERS, state.id), *receipts, *parties(state.customer, unit)]
+    things = [Thing(ORDERS, state.id), *receipts, *parties(file.customer, unit)]
     return await request.handle_together(things, on_money(decide, len(receipts)))

@@ -11,7 +11,7 @@ from kehu.deciding import Context, Decision
 from kehu.errors import NotFound
 from kehu.http import ActingRequest
 from kehu_vetting.customer_files.facts import CUSTOMER_FILES, CustomerFile
-from kehu_vetting.customer_files.finding import load_file
+from kehu_vetting.customer_files.finding import load_surviving_file
 from kehu_vetting.orders.buyer import buyer_of
 from kehu_vetting.orders.facts import ORDERS, Order
 from kehu_vetting.orders.lists import order_of_number
@@ -31,7 +31,7 @@ async def find_order(request: ActingRequest, named: str) -> str:
 
 
 async def load_order(request: ActingRequest, named: str) -> tuple[Order, CustomerFile, int]:
-    """An order by id or number, its customer, and its version.
+    """An order by id or number, its customer (the survivor, where that was merged), and its version.
 
     Raises:
         NotFound: there is none.
@@ -40,7 +40,7 @@ async def load_order(request: ActingRequest, named: str) -> tuple[Order, Custome
     order, version = await request.running.commands.load(ORDERS, await find_order(request, named))
     if not version:
         raise NotFound("没有这一订单。", "There is no such order.", clause="R3.2.1")
-    return order, await load_file(request, order.customer), version
+    return order, await load_surviving_file(request, order.customer), version
 
 
 def parties(customer: str, unit: str | None = None) -> list[Thing[Any]]:

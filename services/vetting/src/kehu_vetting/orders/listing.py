@@ -12,10 +12,11 @@ from pydantic import BaseModel, Field
 from kehu import calendar
 from kehu.errors import NotFound
 from kehu.http import Acting, ActingRequest, Page, Paging, StreamId
+from kehu.lineage import family_of
 from kehu.money import show_yuan
 from kehu.text import Line
 from kehu_vetting.bodies import Code, Day
-from kehu_vetting.customer_files.finding import find_customer, load_file
+from kehu_vetting.customer_files.finding import find_survivor
 from kehu_vetting.exports import XLSX, export
 from kehu_vetting.orders.lists import (
     DeliveryFilters,
@@ -252,7 +253,7 @@ async def show_shipments(
     """The shipments that you may see, the latest first; also by the sender's `reference` and `source`."""
     (after,) = paging.after(int)
     if filters.customer:
-        filters = replace(filters, customer=await find_customer(request, filters.customer))
+        filters = replace(filters, customer=(await find_survivor(request, filters.customer))[0])
     if filters.order:
         filters = replace(filters, order=await order_of_number(request.pool, filters.order) or filters.order)
     rows = await list_shipments(request.pool, order_scope(request.actor), filters, after, paging.fetch)
@@ -264,8 +265,7 @@ async def show_customer_statement(
     customer: StreamId, request: Acting, until: Annotated[Day | None, Query(description="That day included.")] = None
 ) -> Statement:
     """Orders, payments, shipments and returns of a customer (id or 客户编号), and what is paid and not delivered."""
-    customer = await find_customer(request, customer)
-    file = await load_file(request, customer)
+    customer, file = await find_survivor(request, customer)
     check_order_visible(file, request.actor)
     return await _statement(request, "customer", customer, until)
 
@@ -284,7 +284,8 @@ async def _statement(
     request: ActingRequest, whose: Literal["customer", "unit"], named: str, until: date | None
 ) -> Statement:
     day = until or _today(request)
-    rows = await statement(request.pool, whose, named, day, MOST_ENTRIES + 1)
+    names = await family_of(request.pool, named) if whose == "customer" else [named]
+    rows = await statement(request.pool, whose, names, day, MOST_ENTRIES + 1)
     if len(rows) > MOST_ENTRIES:
         raise NotFound(
             f"往来超过 {MOST_ENTRIES} 笔,请导出清单。",
@@ -314,7 +315,7 @@ async def _statement(
 
 async def _orders(request: ActingRequest, filters: OrderFilters, after: int | None, limit: int) -> Any:
     if filters.customer:
-        filters = replace(filters, customer=await find_customer(request, filters.customer))
+        filters = replace(filters, customer=(await find_survivor(request, filters.customer))[0])
     if filters.unit:
         filters = replace(filters, unit=await find_unit(request, filters.unit))
     return await list_orders(request.pool, order_scope(request.actor), request.actor, filters, after, limit)

@@ -11,6 +11,7 @@ import asyncpg
 
 from kehu.contracts.staff import Role
 from kehu.deciding import Actor
+from kehu_vetting.customer_files.views import FILES
 from kehu_vetting.sight import Scope
 
 OrderStatus = Literal["waiting", "to_ship", "shipped", "cancelled"]
@@ -27,14 +28,14 @@ _STATUS = """
 """
 # orders_serial gives the order; orders_customer, orders_number and orders_reference find single ones.
 _ORDERS = f"""
-SELECT o.order_id AS order, o.number, o.reference, o.source, o.customer, c.number AS customer_number, c.name,
-       c.department, c.owner, o.unit, o.signed_on, o.amount_fen, o.allocated_fen, o.shipped_fen, o.returned_fen,
+SELECT o.order_id AS order, o.number, o.reference, o.source, c.survivor AS customer, c.number AS customer_number,
+       c.name, c.department, c.owner, o.unit, o.signed_on, o.amount_fen, o.allocated_fen, o.shipped_fen, o.returned_fen,
        greatest(o.amount_fen - o.credited_fen - o.allocated_fen, 0) AS needed_fen, o.stopped, o.proposed_side,
        {_STATUS} AS status, o.serial
-FROM orders o JOIN customer_files c USING (customer)
+FROM orders o JOIN {FILES} c USING (customer)
 WHERE ($1::bigint IS NULL OR o.serial < $1) AND {_VISIBLE}
   AND ($5::text IS NULL OR {_STATUS} = $5)
-  AND ($6::text IS NULL OR o.customer = $6)
+  AND ($6::text IS NULL OR c.survivor = $6)
   AND ($7::text IS NULL OR o.unit = $7)
   AND ($8::text IS NULL OR c.department = $8)
   AND ($9::text IS NULL OR o.reference = $9)
@@ -46,14 +47,15 @@ ORDER BY o.serial DESC LIMIT $14
 """
 # order_batches_status finds those that wait or are released.
 _DELIVERIES = f"""
-SELECT b.order_id AS order, o.number, b.batch, o.customer, c.number AS customer_number, c.name, c.department, c.owner,
-       b.status, b.since, b.due_on, b.amount_fen, b.amount_fen - b.shipped_fen AS left_fen, o.stopped,
+SELECT b.order_id AS order, o.number, b.batch, c.survivor AS customer, c.number AS customer_number, c.name,
+       c.department, c.owner, b.status, b.since, b.due_on, b.amount_fen, b.amount_fen - b.shipped_fen AS left_fen,
+       o.stopped,
        CASE WHEN b.status = 'waiting'
             THEN greatest((SELECT sum(e.amount_fen - e.shipped_fen) FROM order_batches e
                            WHERE e.order_id = b.order_id AND e.batch <= b.batch AND e.status IN ('waiting', 'released'))
                           + o.shipped_fen - o.credited_fen - o.allocated_fen, 0)::bigint
             ELSE 0 END AS missing_fen, o.serial
-FROM order_batches b JOIN orders o USING (order_id) JOIN customer_files c USING (customer)
+FROM order_batches b JOIN orders o USING (order_id) JOIN {FILES} c USING (customer)
 WHERE ($1::bigint IS NULL OR (o.serial, b.batch) < ($1, $5::integer)) AND {_VISIBLE}
   AND ($6::text IS NULL OR b.status = $6)
   AND ($7::text IS NULL OR c.department = $7)
@@ -65,13 +67,13 @@ ORDER BY o.serial DESC, b.batch DESC LIMIT $11
 """
 # shipments_serial gives the order.
 _SHIPMENTS = f"""
-SELECT s.shipment, s.number, s.reference, s.source, s.order_id AS order, o.number AS order_number, s.customer,
-       c.number AS customer_number, c.name, c.department, s.batch, s.shipped_on, s.value_fen, s.returned_fen,
-       s.receipts, s.serial
-FROM shipments s JOIN orders o USING (order_id) JOIN customer_files c ON c.customer = s.customer
+SELECT s.shipment, s.number, s.reference, s.source, s.order_id AS order, o.number AS order_number,
+       c.survivor AS customer, c.number AS customer_number, c.name, c.department, s.batch, s.shipped_on, s.value_fen,
+       s.returned_fen, s.receipts, s.serial
+FROM shipments s JOIN orders o USING (order_id) JOIN {FILES} c ON c.customer = s.customer
 WHERE ($1::bigint IS NULL OR s.serial < $1) AND {_VISIBLE}
   AND ($5::text IS NULL OR s.order_id = $5)
-  AND ($6::text IS NULL OR s.customer = $6)
+  AND ($6::text IS NULL OR c.survivor = $6)
   AND ($7::text IS NULL OR s.reference = $7)
   AND ($8::text IS NULL OR s.source = $8)
 ORDER BY s.serial DESC LIMIT $9
@@ -82,7 +84,7 @@ _ORDER_OF_SHIPMENT = "SELECT order_id, shipment FROM shipments WHERE shipment = 
 # Uses trade_ledger_customer, or trade_ledger_unit.
 _STATEMENT = """
 SELECT l.day, l.kind, l.customer, l.unit, l.order_id AS order, l.receipt, l.amount_fen, l.text
-FROM trade_ledger l WHERE {whose} = $1 AND l.day <= $2 ORDER BY l.day, l.fact LIMIT $3
+FROM trade_ledger l WHERE {whose} = ANY ($1::text[]) AND l.day <= $2 ORDER BY l.day, l.fact LIMIT $3
 """
 
 
@@ -205,7 +207,7 @@ async def shipment_named(pool: asyncpg.Pool, named: str) -> tuple[str, str] | No
 
 
 async def statement(
-    pool: asyncpg.Pool, whose: Literal["customer", "unit"], named: str, until: date, limit: int
+    pool: asyncpg.Pool, whose: Literal["customer", "unit"], named: Sequence[str], until: date, limit: int
 ) -> Sequence[asyncpg.Record]:
-    """The ledger of a customer or of a payer until a day, that day included."""
-    return await pool.fetch(_STATEMENT.format(whose=f"l.{whose}"), named, until, limit)
+    """The ledger of a customer (with those merged into it) or of a payer until a day, that day included."""
+    return await pool.fetch(_STATEMENT.format(whose=f"l.{whose}"), list(named), until, limit)

@@ -108,9 +108,10 @@ def check_lasting(buyer: Buyer) -> None:
     """The customer has not been closed or merged.
 
     Raises:
-        Refused: it has.
+        Refused: it has; MergedAway names the survivor.
 
     """
+    buyer.file.check_apart()
     if buyer.ended:
         raise Refused(
             "该客户已关闭或已并入其他客户,不能下单或增加订单。请在存续的客户上办理。",

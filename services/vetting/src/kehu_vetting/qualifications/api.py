@@ -19,9 +19,10 @@ from kehu.event_store import Taken
 from kehu.files import FileStore
 from kehu.http import Acting, ActingRequest, Answer, Editing, Page, Paging, StreamId
 from kehu.ids import new_id
+from kehu.lineage import family_of
 from kehu_vetting.bodies import Code
 from kehu_vetting.credit.facts import CREDIT, IncidentStatus
-from kehu_vetting.customer_files.finding import find_customer, load_file
+from kehu_vetting.customer_files.finding import find_customer, find_survivor, load_file, load_surviving_file
 from kehu_vetting.qualifications import approving, decisions, signing
 from kehu_vetting.qualifications.bodies import (
     AgreementBody,
@@ -243,10 +244,12 @@ async def show_qualification(qualification: StreamId, request: Acting) -> Qualif
     """One qualification with everything signed and remarked, and its ETag."""
     history = await request.history(QUALIFICATIONS, qualification)
     state = QUALIFICATIONS.fold([recorded.fact for recorded in history])
-    file = await load_file(request, state.customer)
+    file = await load_surviving_file(request, state.customer)
     seen = check_visible(file, request.actor)
-    credit, _ = await request.running.commands.load(CREDIT, state.customer)
-    incidents = sum(one.status is IncidentStatus.OPEN for one in credit.incidents.values())
+    incidents = 0
+    for customer in await family_of(request.pool, file.customer):
+        credit, _ = await request.running.commands.load(CREDIT, customer)
+        incidents += sum(one.status is IncidentStatus.OPEN for one in credit.incidents.values())
     return describe(
         history,
         state,
@@ -265,7 +268,7 @@ async def show_qualification(qualification: StreamId, request: Acting) -> Qualif
 @router.get("/customers/{customer}/qualification")
 async def show_qualification_of(customer: StreamId, request: Acting) -> QualificationShown:
     """The customer's qualification that was begun last; by the customer's id or 客户编号."""
-    last = await last_of_customer(request.pool, await find_customer(request, customer))
+    last = await last_of_customer(request.pool, (await find_survivor(request, customer))[0])
     if last is None:
         raise NotFound("该客户还没有资质审核。", "This customer has no qualification yet.", clause="R3.1.3")
     return await show_qualification(last, request)

@@ -236,16 +236,17 @@ def refuse_gone(file: CustomerFile) -> None:
     """Refuse to go on with a customer that was closed, or merged into another one (R4).
 
     Raises:
-        Refused: naming the survivor, if there is one.
+        Refused: it was closed.
+        MergedAway: naming the survivor.
 
     """
+    file.check_apart()
     if file.gone:
         raise Refused(
-            "该客户已关闭或已并入其他客户,不再审核。请在存续客户上办理。",
-            "This customer was closed, or merged into another one: go on with the survivor.",
+            "该客户已关闭,不再审核。如恢复往来,请先在客户档案中重新启用。",
+            "This customer was closed: nothing is vetted any more. Reopen its dossier first, if it is one again.",
             clause="R4",
             code="customer-gone",
-            survivor=file.merged_into or None,
         )
 
 

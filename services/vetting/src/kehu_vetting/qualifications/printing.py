@@ -27,7 +27,7 @@ from kehu.printing import (
 )
 from kehu.printing.forms import shown, yuan
 from kehu.printing.words import IDENTITIES, KINDS, STEPS, word
-from kehu_vetting.customer_files.finding import load_file
+from kehu_vetting.customer_files.finding import load_surviving_file
 from kehu_vetting.qualifications.api import show_qualification
 from kehu_vetting.qualifications.decisions import policy_of
 from kehu_vetting.qualifications.facts import QUALIFICATIONS, Status
@@ -73,7 +73,7 @@ async def print_qualification(qualification: StreamId, request: Acting, format_:
     """F1 as a PDF or docx; recorded. Of other people's customers it takes a reason (header `Kehu-Reason`)."""
     found = await show_qualification(qualification, request)
     history = await request.history(QUALIFICATIONS, qualification)
-    file = await load_file(request, found.customer)
+    file = await load_surviving_file(request, found.customer)
     people = [found.owner, *(one.signed_by for one in found.sign_offs), *(one.noted_by for one in found.remarks)]
     people += [one.by for one in found.outcomes] + [found.agreement.ours if found.agreement else ""]
     people += [behalf for behalf in on_behalf_of(history) if behalf]

@@ -25,6 +25,7 @@ from kehu.deciding import Actor
 from kehu.event_store import Connection
 from kehu.facts import Fact, RecordedFact
 from kehu.service import OWN_LOG, View
+from kehu_vetting.customer_files.views import FILES
 from kehu_vetting.qualifications.chain import ROLES
 from kehu_vetting.qualifications.facts import (
     BundleFrozen,
@@ -158,10 +159,10 @@ QUALIFICATIONS_VIEW = View(
 )
 
 # The primary key gives the order; a worklist uses qualifications_status.
-_LIST = """
-SELECT q.qualification, q.customer, c.number, c.name, c.kind, c.department, c.owner, q.status, q.step, q.since,
-       q.bundle, q.digest, q.submitted_by, q.approved_on, q.activated_on
-FROM qualifications q JOIN customer_files c USING (customer)
+_LIST = f"""
+SELECT q.qualification, c.survivor AS customer, c.number, c.name, c.kind, c.department, c.owner, q.status, q.step,
+       q.since, q.bundle, q.digest, q.submitted_by, q.approved_on, q.activated_on
+FROM qualifications q JOIN {FILES} c USING (customer)
 WHERE ($1::text IS NULL OR q.qualification < $1)
   AND ($2 OR c.department = ANY ($3) OR c.owner = $4 OR $4 = ANY (c.collaborators))
   AND ($5::text IS NULL OR q.status = $5)
@@ -179,7 +180,10 @@ WHERE ($1::text IS NULL OR q.qualification < $1)
 ORDER BY q.qualification DESC LIMIT $12
 """
 # Uses qualifications_customer.
-_LAST_OF_CUSTOMER = "SELECT max(qualification) FROM qualifications WHERE customer = $1"
+_LAST_OF_CUSTOMER = """
+SELECT max(qualification) FROM qualifications
+WHERE customer = $1 OR customer IN (SELECT l.customer FROM lineage l WHERE l.survivor = $1)
+"""
 
 
 @dataclass(frozen=True, slots=True)

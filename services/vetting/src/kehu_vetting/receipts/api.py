@@ -20,7 +20,7 @@ from kehu.errors import NotFound
 from kehu.http import Acting, ActingRequest, Answer, Editing, Page, Paging, StreamId
 from kehu.text import Line
 from kehu_vetting.bodies import Code
-from kehu_vetting.customer_files.finding import load_file
+from kehu_vetting.customer_files.finding import load_surviving_file
 from kehu_vetting.exports import XLSX, export
 from kehu_vetting.orders.buyer import buyer_of
 from kehu_vetting.orders.facts import ORDERS, Order
@@ -402,7 +402,7 @@ Move = Callable[[Receipt, Order, Context], tuple[Decision, Decision]]
 
 async def _move(request: ActingRequest, named: str, order: str, decide: Move) -> Answer:
     receipt = await _find(request, named)
-    state, _, _ = await load_order(request, await find_order(request, order))
+    state, of_customer, _ = await load_order(request, await find_order(request, order))
     history = await request.running.commands.history(RECEIPTS, receipt)
     confirmation = next((str(one.id) for one in history if isinstance(one.fact, ReceiptConfirmed)), None)
 
@@ -412,7 +412,7 @@ async def _move(request: ActingRequest, named: str, order: str, decide: Move) ->
         concerned = replace(context, gathered=Concerned(buyer, confirmation))
         return [*decide(paid_by, paid, concerned), Decision(), Decision()]
 
-    things = [Thing(RECEIPTS, receipt), Thing(ORDERS, state.id), *parties(state.customer)]
+    things = [Thing(RECEIPTS, receipt), Thing(ORDERS, state.id), *parties(of_customer.customer)]
     return await request.handle_together(things, together, numbers={"order": state.id})
 
 
@@ -422,7 +422,7 @@ async def _take_back(request: ActingRequest, named: str, command: allocation.Tak
     departments: dict[str, str] = {}
     for order in state.drawn:
         found, _ = await request.running.commands.load(ORDERS, order)
-        departments[order] = (await load_file(request, found.customer)).department
+        departments[order] = (await load_surviving_file(request, found.customer)).department
 
     def together(states: Sequence[Any], context: Context) -> Sequence[Decision]:
         paid_by, *paid = states

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from kehu_vetting.customer_files.views import FILES
 from kehu_vetting.receipts.facts import ReceiptStatus
 from kehu_vetting.sight import Scope
 
 # receipts_serial gives the order; receipts_open finds what finance has to do.
-_LIST = """
+_LIST = f"""
 SELECT r.receipt, r.number, r.status, r.unit, u.number AS unit_number, u.name AS unit_name, r.payer, r.payer_name,
        r.bank_reference, r.amount_fen, r.received_on, r.entered_by, r.gone_fen, r.allocated_fen,
        CASE WHEN r.status = 'confirmed' THEN r.amount_fen - r.gone_fen - r.allocated_fen ELSE 0 END AS free_fen,
        r.serial
 FROM receipts r LEFT JOIN settlement_units u USING (unit)
 WHERE ($1::bigint IS NULL OR r.serial < $1)
-  AND ($2 OR EXISTS (SELECT FROM payers p JOIN customer_files c USING (customer)
+  AND ($2 OR EXISTS (SELECT FROM payers p JOIN {FILES} c USING (customer)
                      WHERE p.unit = r.unit
                        AND (c.department = ANY ($3) OR c.owner = $4 OR $4 = ANY (c.collaborators))))
   AND ($5::text IS NULL OR r.status = $5)
@@ -36,8 +37,8 @@ _NAMED = "SELECT receipt FROM receipts WHERE number = $1"
 _UNITS = "SELECT identity, min(unit) AS unit FROM settlement_units WHERE identity = ANY ($1) GROUP BY identity"
 _NUMBERS = "SELECT nextval('receipt_numbers') FROM generate_series(1, $1)"
 # Orders of the payer's customers that need money; payers_unit and orders_customer find them.
-_CANDIDATES = """
-SELECT o.order_id AS order, o.number, o.customer, c.number AS customer_number, c.name, o.unit, o.signed_on,
+_CANDIDATES = f"""
+SELECT o.order_id AS order, o.number, c.survivor AS customer, c.number AS customer_number, c.name, o.unit, o.signed_on,
        o.amount_fen - o.credited_fen - o.allocated_fen AS needed_fen,
        (SELECT b.batch FROM order_batches b WHERE b.order_id = o.order_id AND b.status = 'waiting'
         ORDER BY b.batch LIMIT 1) AS batch,
@@ -47,8 +48,9 @@ SELECT o.order_id AS order, o.number, o.customer, c.number AS customer_number, c
                + o.shipped_fen - o.credited_fen - o.allocated_fen
         FROM order_batches b WHERE b.order_id = o.order_id AND b.status = 'waiting'
         ORDER BY b.batch LIMIT 1)::bigint AS batch_needs_fen
-FROM orders o JOIN customer_files c USING (customer)
-WHERE (o.unit = $1 OR EXISTS (SELECT FROM payers p WHERE p.unit = $1 AND p.customer = o.customer))
+FROM orders o JOIN {FILES} c USING (customer)
+WHERE (o.unit = $1 OR EXISTS (SELECT FROM payers p JOIN {FILES} f USING (customer)
+                                WHERE p.unit = $1 AND f.survivor = c.survivor))
   AND o.amount_fen - o.credited_fen - o.allocated_fen > 0
 ORDER BY o.serial LIMIT 200
 """

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from kehu.errors import NotFound
 from kehu.http import ActingRequest
+from kehu_vetting.customer_files.views import FILES
 from kehu_vetting.sight import Scope, scope
 
 # Uses payers_unit.
-_PAYS_FOR = """
-SELECT EXISTS (SELECT FROM payers p JOIN customer_files c USING (customer)
+_PAYS_FOR = f"""
+SELECT EXISTS (SELECT FROM payers p JOIN {FILES} c USING (customer)
                WHERE p.unit = $1 AND (c.department = ANY ($2) OR c.owner = $3 OR $3 = ANY (c.collaborators)))
 """
 

@@ -16,7 +16,7 @@ from kehu.http import Acting, ActingRequest, Answer, Editing, Page, Paging, Stre
 from kehu.ids import new_id
 from kehu.standing_in import Signature
 from kehu_vetting.bodies import Body, Code, Text
-from kehu_vetting.customer_files.finding import find_customer, load_file
+from kehu_vetting.customer_files.finding import find_customer, find_survivor, load_file, load_surviving_file
 from kehu_vetting.qualifications.bodies import MOST_DOCUMENTS, DocumentBody
 from kehu_vetting.qualifications.form import Document
 from kehu_vetting.renewals import decisions
@@ -168,7 +168,7 @@ async def show_renewal(renewal: StreamId, request: Acting) -> RenewalShown:
     """One renewal with its papers and signatures, and its ETag."""
     history = await request.history(RENEWALS, renewal)
     state = RENEWALS.fold([recorded.fact for recorded in history])
-    file = await load_file(request, state.customer)
+    file = await load_surviving_file(request, state.customer)
     check_visible(file, request.actor)
     returned = [recorded.fact.remarks for recorded in history if isinstance(recorded.fact, RenewalReturned)]
     return RenewalShown(
@@ -210,7 +210,7 @@ async def show_list(
 ) -> Page[RenewalRow]:
     """The renewals that you may see, the latest handed in first."""
     (after,) = paging.after(str)
-    named = await find_customer(request, customer) if customer else None
+    named = (await find_survivor(request, customer))[0] if customer else None
     rows = await list_renewals(
         request.pool,
         scope(request.actor),

@@ -12,6 +12,7 @@ from kehu.deciding import Actor
 from kehu.event_store import Connection
 from kehu.facts import RecordedFact
 from kehu.service import OWN_LOG, View
+from kehu_vetting.customer_files.views import FILES
 from kehu_vetting.qualifications.views import entitlements
 from kehu_vetting.renewals.facts import STEPS, RenewalStatus
 from kehu_vetting.sight import Scope
@@ -26,14 +27,14 @@ UPDATE renewals SET status = $2, step = $3, since = $4,
 WHERE renewal = $1
 """
 # Worklists use renewals_status; the primary key gives the order.
-_LIST = """
-SELECT r.renewal, r.customer, c.number, c.name, c.department, c.owner, r.status, r.step, r.since, r.documents, r.unit,
-       r.submitted_by
-FROM renewals r JOIN customer_files c USING (customer)
+_LIST = f"""
+SELECT r.renewal, c.survivor AS customer, c.number, c.name, c.department, c.owner, r.status, r.step, r.since,
+       r.documents, r.unit, r.submitted_by
+FROM renewals r JOIN {FILES} c USING (customer)
 WHERE ($1::text IS NULL OR r.renewal < $1)
   AND ($2 OR c.department = ANY ($3) OR c.owner = $4 OR $4 = ANY (c.collaborators))
   AND ($5::text IS NULL OR r.status = $5)
-  AND ($6::text IS NULL OR r.customer = $6)
+  AND ($6::text IS NULL OR c.survivor = $6)
   AND (NOT $7 OR (r.status = 'returned' AND c.owner = $4)
     OR (r.status = 'in_review'
         AND EXISTS (SELECT FROM unnest($8::text[], $9::text[], $10::text[]) AS mine (step, department, principal)

@@ -10,6 +10,7 @@ from kehu.contracts.trade import SettlementUnitQualified
 from kehu.event_store import Connection
 from kehu.facts import RecordedFact
 from kehu.service import OWN_LOG, View
+from kehu_vetting.customer_files.views import FILES
 from kehu_vetting.settlement_units.facts import UnitBarLifted, UnitBarred, UnitEndNoted, UnitPapersNoted
 from kehu_vetting.sight import Scope
 
@@ -33,12 +34,12 @@ _NAMED = """
 SELECT unit FROM settlement_units WHERE unit = $1 OR number = $1 OR identity = $1 ORDER BY unit LIMIT 1
 """
 # The primary key gives the order; payers_unit finds the customers.
-_LIST = """
+_LIST = f"""
 SELECT u.unit, u.number, u.name, u.identity_kind, u.identity, u.bars,
        (SELECT count(*) FROM payers p WHERE p.unit = u.unit) AS customers
 FROM settlement_units u
 WHERE ($1::text IS NULL OR u.unit < $1)
-  AND ($2 OR EXISTS (SELECT FROM payers p JOIN customer_files c USING (customer)
+  AND ($2 OR EXISTS (SELECT FROM payers p JOIN {FILES} c USING (customer)
                      WHERE p.unit = u.unit
                        AND (c.department = ANY ($3) OR c.owner = $4 OR $4 = ANY (c.collaborators))))
   AND ($5::boolean IS NULL OR (cardinality(u.bars) > 0) = $5)

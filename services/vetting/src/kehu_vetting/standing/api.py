@@ -14,7 +14,7 @@ from kehu.files import FileStore
 from kehu.http import Acting, Answer, Editing, StreamId
 from kehu.ids import new_id
 from kehu_vetting.bodies import Body, Code, Text
-from kehu_vetting.customer_files.finding import find_customer, load_file
+from kehu_vetting.customer_files.finding import find_customer, find_survivor, load_file
 from kehu_vetting.qualifications.bodies import AgreementBody
 from kehu_vetting.qualifications.decisions import policy_of
 from kehu_vetting.qualifications.facts import Signatory
@@ -113,8 +113,11 @@ async def show_standing(
     request: Acting,
     unit: Annotated[Code | None, Query(description="The payer: its id, number or identity; else the default.")] = None,
 ) -> StandingShown:
-    """Whether a customer may order today, and why not; by its id or 客户编号, with the standing's ETag."""
-    customer = await find_customer(request, customer)
+    """Whether a customer may order today, and why not; by its id or 客户编号, with the standing's ETag.
+
+    Of one that was merged into another, the survivor (R4).
+    """
+    customer, _ = await find_survivor(request, customer)
     basis = await load_basis(request, customer, unit)
     check_visible(basis.file, request.actor)
     context = await request.context()

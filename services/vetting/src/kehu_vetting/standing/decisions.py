@@ -21,6 +21,8 @@ from kehu_vetting.qualifications.requirements import RequiredDocuments, expired
 from kehu_vetting.qualifications.requirements import ends as ends_on
 from kehu_vetting.settlement_units.facts import UnitServed
 from kehu_vetting.standing.facts import (
+    AGREEMENT,
+    BY_HAND,
     STANDINGS,
     AgreementNoted,
     BarLifted,
@@ -29,11 +31,6 @@ from kehu_vetting.standing.facts import (
     PapersTaken,
     Standing,
 )
-
-#: The cause of a bar that people raised.
-BY_HAND = "by_hand"
-#: What ends when the agreement does, and the cause of the bar that follows *(default)*.
-AGREEMENT = "agreement"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +129,11 @@ def take_papers(command: TakePapers, state: Standing, policy: RequiredDocuments,
 def note_end(
     state: Standing, customer: str, what: str, last_day: date | None, policy: RequiredDocuments
 ) -> list[EndNoted]:
-    """Plan what is told of an end, ahead and on its last day; nothing where that is planned already."""
-    end = state.ends.get(what)
+    """Plan what is told of an end, ahead and on its last day; nothing where that is planned already.
+
+    It is planned also where one that was merged into this customer has the same end: a merge may be undone (R4).
+    """
+    end = (state.apart or state).ends.get(what)
     if last_day == (end.last_day if end else None):
         return []
     tell_on = last_day - timedelta(days=policy.told_days_before) if last_day else None
@@ -172,7 +172,7 @@ def link(customer: str, command: Link, state: Standing, policy: RequiredDocument
         signed_on=agreement.issued_on if agreement else None,
         valid_until=agreement.valid_until if agreement else None,
     )
-    former = state.payers.get(command.unit)
+    former = (state.apart or state).payers.get(command.unit)
     same = former is not None and (former.agreement_digest, former.signed_on, former.valid_until) == (
         linked.agreement_digest,
         linked.signed_on,
@@ -233,7 +233,7 @@ def unlink_payer(command: UnlinkPayer, states: Sequence[Any], context: Context) 
 def agree(noted: AgreementNoted, state: Standing, context: Context) -> list[Fact]:
     """An agreement and what it plans: its end is told, and where it covers today the former one's end bars no more."""
     after = STANDINGS.evolve(state, noted)
-    last = after.agreement_end(context.today)
+    last = (after.apart or after).agreement_end(context.today)
     ends = note_end(state, noted.customer, AGREEMENT, last.valid_until if last else None, context.policies[POLICY_NAME])
     covered = any(one.covers(context.today) for one in after.agreements)
     lifted = lift([AGREEMENT], state, state.department, context) if covered else []
@@ -395,6 +395,7 @@ def _payer(unit: str, state: Standing) -> Any:
 
 def _known(gathered: Any) -> CustomerFile:
     file: CustomerFile = gathered
+    file.check_apart()
     if file.gone:
         raise Refused("客户已关闭或已合并。", "The customer was closed or merged.", clause="R4", code="customer-gone")
     return file

@@ -14,8 +14,8 @@ from kehu.facts import RecordedFact
 from kehu.service import Done, Due, Schedule
 from kehu_vetting.qualifications.required_documents import POLICY_NAME, THREE_PARTY_AGREEMENT
 from kehu_vetting.qualifications.requirements import RequiredDocuments
-from kehu_vetting.standing.decisions import AGREEMENT, bar
-from kehu_vetting.standing.facts import STANDINGS, EndNoted, Standing, what_ends
+from kehu_vetting.standing.decisions import bar
+from kehu_vetting.standing.facts import AGREEMENT, STANDINGS, End, EndNoted, Standing, what_ends
 
 _PAYER = "payer:"
 
@@ -24,7 +24,7 @@ def tell_ahead(key: str, due: datetime, state: Standing, context: Context) -> De
     """Tell that something ends, so many days before (policy data); on its last day, that day's word is enough."""
     del due
     what = _what(key)
-    end = state.ends.get(what)
+    end = _end(what, state)
     if end is None or not end.tell_on <= context.today < end.last_day:
         return Decision()
     return _tell(what, end.last_day, state, context, last_day=False)
@@ -34,7 +34,7 @@ def tell_last_day(key: str, due: datetime, state: Standing, context: Context) ->
     """Tell that something is valid today for the last time."""
     del due
     what = _what(key)
-    end = state.ends.get(what)
+    end = _end(what, state)
     if end is None or context.today != end.last_day:
         return Decision()
     return _tell(what, end.last_day, state, context, last_day=True)
@@ -47,7 +47,7 @@ def bar_ended(key: str, due: datetime, state: Standing, context: Context) -> Dec
     """
     del due
     what = _what(key)
-    end = state.ends.get(what)
+    end = _end(what, state)
     if end is None or context.today <= end.last_day or what.startswith(_PAYER) or not _suspends(what, context):
         return Decision()
     cause = AGREEMENT if what == AGREEMENT else f"document:{what}"
@@ -72,6 +72,11 @@ def _tell(what: str, day: date, state: Standing, context: Context, *, last_day: 
         suspends=unit is not None or _suspends(what, context),
     )
     return Decision() if (what_ends(told), day, last_day) in state.told else Decision([told])
+
+
+def _end(what: str, state: Standing) -> End | None:
+    """When it ends; of a customer that was merged into another, the survivor tells of it (R4)."""
+    return None if state.lineage.merged_into else state.ends.get(what)
 
 
 def _what(key: str) -> str:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from kehu.http import Acting, ActingRequest, Page, Paging
 from kehu_vetting.bodies import Code
+from kehu_vetting.customer_files.views import FILES
 from kehu_vetting.exports import XLSX, export
 from kehu_vetting.qualifications.decisions import policy_of
 from kehu_vetting.sight import Scope, scope
@@ -22,7 +23,7 @@ router = APIRouter(tags=["standing"])
 _MOST_DAYS = 3_650
 
 # A customer's own ends, and those of the papers of everybody who pays for it. Uses ends_last_day and payers_unit.
-_ENDS = """
+_ENDS = f"""
 WITH everything AS (
     SELECT e.customer, e.what, NULL::text AS unit, e.last_day FROM ends e
     UNION ALL
@@ -32,8 +33,9 @@ SELECT e.customer, c.number, c.name, c.department, c.owner,
        CASE WHEN e.what LIKE 'payer:%' THEN 'three_party_agreement' ELSE e.what END AS what,
        CASE WHEN e.what LIKE 'payer:%' THEN substr(e.what, 7) ELSE e.unit END AS unit,
        e.last_day, e.last_day < $8 AS over, e.customer || '/' || coalesce(e.unit, '') || '/' || e.what AS key
-FROM everything e JOIN customer_files c USING (customer)
-WHERE ($1::date IS NULL OR (e.last_day, e.customer || '/' || coalesce(e.unit, '') || '/' || e.what) > ($1, $2))
+FROM everything e JOIN {FILES} c USING (customer)
+WHERE c.survivor = e.customer
+  AND ($1::date IS NULL OR (e.last_day, e.customer || '/' || coalesce(e.unit, '') || '/' || e.what) > ($1, $2))
   AND ($3 OR c.department = ANY ($4) OR c.owner = $5 OR $5 = ANY (c.collaborators))
   AND ($6::text IS NULL OR c.department = $6)
   AND ($7::text IS NULL OR ($7 = 'over' AND e.last_day < $8) OR ($7 = 'ending' AND e.last_day >= $8))
@@ -42,10 +44,10 @@ WHERE ($1::date IS NULL OR (e.last_day, e.customer || '/' || coalesce(e.unit, ''
 ORDER BY e.last_day, key LIMIT $11
 """
 # Uses standings_barred.
-_SUSPENDED = """
+_SUSPENDED = f"""
 SELECT s.customer, c.number, c.name, c.department, c.owner, s.bars, s.barred_since AS since, s.agreement_until
-FROM standings s JOIN customer_files c USING (customer)
-WHERE cardinality(s.bars) > 0 AND s.active_since IS NOT NULL
+FROM standings s JOIN {FILES} c USING (customer)
+WHERE c.survivor = s.customer AND cardinality(s.bars) > 0 AND s.active_since IS NOT NULL
   AND ($1::text IS NULL OR s.customer > $1)
   AND ($2 OR c.department = ANY ($3) OR c.owner = $4 OR $4 = ANY (c.collaborators))
   AND ($5::text IS NULL OR c.department = $5)

@@ -19,8 +19,10 @@ from kehu_vetting.customer_files.facts import CustomerNoted
 from kehu_vetting.qualifications.required_documents import POLICY_NAME
 from kehu_vetting.qualifications.requirements import RequiredDocuments, is_outdated
 from kehu_vetting.settlement_units.facts import UnitPaperEnding
-from kehu_vetting.standing.decisions import agree, suspended
+from kehu_vetting.standing import merging
+from kehu_vetting.standing.decisions import agree, note_end, suspended
 from kehu_vetting.standing.facts import (
+    AGREEMENT,
     STANDINGS,
     ActivationNoted,
     AgreementNoted,
@@ -48,7 +50,7 @@ def note_activation(recorded: RecordedFact[AgentActivated], state: Standing, con
     )
     active = STANDINGS.evolve(state, activation)
     barred = [suspended(active, state.bars)] if state.bars and state.active_since is None else []
-    return Decision([activation, *barred])
+    return merging.concluded(fact.customer, [activation, *barred], state)
 
 
 def note_agreement(recorded: RecordedFact[AgreementSigned], state: Standing, context: Context) -> Decision:
@@ -62,11 +64,14 @@ def note_agreement(recorded: RecordedFact[AgreementSigned], state: Standing, con
         valid_from=fact.valid_from,
         valid_until=fact.valid_until,
     )
-    return Decision(agree(noted, state, context))
+    return merging.concluded(fact.customer, agree(noted, state, context), state)
 
 
 def note_taken_over(recorded: RecordedFact[CustomerTakenOver], state: Standing, context: Context) -> Decision:
-    """An existing customer counts as it stood: active, under the agreement that it had (R4.3)."""
+    """An existing customer counts as it stood: active, under the agreement that it had (R4.3).
+
+    An agreement that has ended by then bars new orders as any other that has ended, and its owner is told of it.
+    """
     fact = recorded.fact
     if fact.active_since is None:
         return Decision()
@@ -87,8 +92,12 @@ def note_taken_over(recorded: RecordedFact[CustomerTakenOver], state: Standing, 
             valid_from=fact.agreement_signed_on,
             valid_until=fact.agreement_valid_until,
         )
-        facts += agree(noted, STANDINGS.fold(facts, state), context)
-    return Decision(facts)
+        before = STANDINGS.fold(facts, state)
+        facts += agree(noted, before, context)
+        ended = fact.agreement_valid_until
+        if ended is not None and ended < context.today and AGREEMENT not in STANDINGS.fold(facts, state).ends:
+            facts += note_end(before, fact.customer, AGREEMENT, ended, _policy(context))
+    return merging.concluded(fact.customer, facts, state)
 
 
 def note_file(recorded: RecordedFact[CustomerNoted], state: Standing, context: Context) -> Decision:
@@ -174,4 +183,5 @@ REACTIONS = (
     Reaction("note-agreement", AgreementSigned, VETTING, STANDINGS, _customer, note_agreement),
     Reaction("tell-of-payer", UnitPaperEnding, VETTING, STANDINGS, _customers, tell_of_payer),
     Reaction("note-taken-over", CustomerTakenOver, REGISTRY, STANDINGS, _customer, note_taken_over),
+    *merging.REACTIONS,
 )

@@ -10,6 +10,7 @@ from kehu.contracts.trade import SettlementUnitLinked, SettlementUnitUnlinked
 from kehu.event_store import Connection
 from kehu.facts import RecordedFact
 from kehu.service import OWN_LOG, View
+from kehu_vetting.customer_files.views import FILES
 from kehu_vetting.sight import Scope
 from kehu_vetting.standing.facts import (
     ActivationNoted,
@@ -55,9 +56,10 @@ INSERT INTO papers_in_force (customer, type, issued_on, valid_until, file_digest
 ON CONFLICT (customer, type) DO UPDATE SET issued_on = $3, valid_until = $4, file_digest = $5
 """
 # Uses payers_unit.
-_OF_UNIT = """
-SELECT p.customer, c.number, c.name, p.is_default AS default, p.agreement_digest, p.signed_on, p.valid_until
-FROM payers p LEFT JOIN customer_files c USING (customer)
+_OF_UNIT = f"""
+SELECT coalesce(c.survivor, p.customer) AS customer, c.number, c.name, p.is_default AS default,
+       p.agreement_digest, p.signed_on, p.valid_until
+FROM payers p LEFT JOIN {FILES} c USING (customer)
 WHERE p.unit = $1 AND ($2 OR c.department = ANY ($3) OR c.owner = $4 OR $4 = ANY (c.collaborators))
 ORDER BY p.customer
 """

@@ -1,0 +1,14 @@
+-- Customers that were merged into others, and whom their numbers lead to: folded from customer-registry's facts.
+-- depends:
+-- migrate: apply
+CREATE TABLE lineage (
+    customer text PRIMARY KEY,
+    merged_into text NOT NULL,
+    -- Through whoever was merged in turn.
+    survivor text NOT NULL
+);
+CREATE INDEX lineage_merged_into ON lineage (merged_into);
+CREATE INDEX lineage_survivor ON lineage (survivor);
+
+-- migrate: rollback
+DROP TABLE lineage;
