@@ -379,4 +379,4 @@ async def wait_until_refused(person: Person, body: dict[str, Any]) -> None:
         return answer
 
     refused = await wait_until(drafted, lambda answer: not answer.is_success)
-    assert (refused.json()["code"], refused.json()["clause"]) == ("customer-gone", "R4"), refused.text
+    assert (refused.json()["code"], refused.json()["clause"]) == ("customer-merged", "R4"), refused.text

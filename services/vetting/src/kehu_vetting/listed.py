@@ -14,7 +14,7 @@ from kehu.contracts.vetting import Step
 from kehu.http import Acting
 from kehu.text import Line
 from kehu_vetting.bodies import Code
-from kehu_vetting.customer_files.finding import find_customer
+from kehu_vetting.customer_files.finding import find_survivor
 from kehu_vetting.exports import XLSX, export
 from kehu_vetting.qualifications.facts import Status
 from kehu_vetting.qualifications.views import Filters, list_qualifications
@@ -105,7 +105,7 @@ async def export_renewals(
     waiting_for: WaitingForMe = None,
 ) -> Response:
     """`GET /renewals` as an Excel file; takes a reason (`Kehu-Reason`), which is recorded."""
-    named = await find_customer(request, customer) if customer else None
+    named = (await find_survivor(request, customer))[0] if customer else None
     waiting = waiting_for is not None
 
     async def pages(last: Any | None, size: int) -> Sequence[Any]:
