@@ -161,7 +161,7 @@ ON CONFLICT (customer) DO UPDATE SET merged_into = $2
 """
 _UNLINK = "DELETE FROM lineage WHERE customer = $1 AND merged_into = $2"
 # Everything that leads through a customer leads to where that one does. In a ring, which lasts while some facts are
-# behind, nobody is the survivor, and each leads to the next. Uses the primary key and lineage_merged_into.
+# behind, nobody is the survivor, and each leads to the next. Uses the primary key and lineage_leads_to.
 _SETTLE = """
 WITH RECURSIVE below (customer) AS (
     SELECT $1::text UNION SELECT l.customer FROM lineage l JOIN below b ON l.merged_into = b.customer
@@ -175,7 +175,7 @@ WHERE customer IN (SELECT customer FROM below)
 """
 # Uses the primary key.
 _SURVIVOR = "SELECT survivor FROM lineage WHERE customer = $1"
-# Uses lineage_survivor.
+# Uses lineage_led_to.
 _FAMILY = "SELECT $1::text AS customer UNION SELECT customer FROM lineage WHERE survivor = $1 ORDER BY 1"
 
 

@@ -7,8 +7,9 @@ CREATE TABLE lineage (
     -- Through whoever was merged in turn.
     survivor text NOT NULL
 );
-CREATE INDEX lineage_merged_into ON lineage (merged_into);
-CREATE INDEX lineage_survivor ON lineage (survivor);
+-- Of names that no service has used for something else.
+CREATE INDEX lineage_leads_to ON lineage (merged_into);
+CREATE INDEX lineage_led_to ON lineage (survivor);
 
 -- migrate: rollback
 DROP TABLE lineage;

@@ -49,7 +49,7 @@ WHERE {_VISIBLE}
   AND ($7::text IS NULL OR (g.number, g.customer) > ($7, $8))
 ORDER BY g.number, g.customer LIMIT $9
 """
-# Uses the primary keys and grades_number; the sub-selects those of watch_list and lineage_survivor.
+# Uses the primary keys and grades_number; the sub-selects those of watch_list and lineage_led_to.
 _ONE = f"""
 SELECT {_COLUMNS},
        (SELECT coalesce(array_agg(w.reason ORDER BY w.reason), '{{}}') FROM watch_list w WHERE w.customer = g.customer)
