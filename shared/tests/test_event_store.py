@@ -306,6 +306,15 @@ async def test_an_append_has_the_same_outcome_alone_and_in_company(
     assert await store.read_claim("uscc", value) is None
 
 
+async def test_the_holders_of_many_values_are_found_at_once(store: EventStore) -> None:
+    streams = [a_stream() for _ in range(3)]
+    for stream in streams:
+        await store.append(Append(stream, 0, "k", [fact()], [Claim("uscc", f"of {stream}", stream)]))
+    wanted = [f"of {stream}" for stream in streams]
+    assert await store.read_claims("uscc", [*wanted, "of nobody"]) == dict(zip(wanted, streams, strict=True))
+    assert await store.read_claims("another scope", wanted) == {}
+
+
 async def test_two_calls_that_want_the_same_streams_in_another_order_do_not_lock_each_other_out(
     pool: asyncpg.Pool,
 ) -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import asyncpg
@@ -17,7 +18,8 @@ import pytest
 import pytest_asyncio
 from python_calamine import CalamineWorkbook
 
-from kehu.contracts.staff import Role
+from kehu.contracts.staff import DepartureStarted, Role
+from kehu.deciding import Context, Decision, system_actor
 from kehu.identity import issue_token
 from kehu.parts import Running, connect
 from kehu.running import Assembly, assemble
@@ -27,7 +29,8 @@ from kehu.testing.platform import Platform
 from kehu_customer_registry.app import service
 from kehu_customer_registry.imports import carrying, working
 from kehu_customer_registry.imports.rows import COLUMNS
-from kehu_customer_registry.testing import employ, import_book, import_row
+from kehu_customer_registry.staff.facts import STAFF
+from kehu_customer_registry.testing import employ, import_book, import_row, uscc
 
 PATIENCE = 60
 #: `KEHU_IMPORT_ROWS=50000 pytest … -k large -s` measures.
@@ -37,6 +40,7 @@ PEOPLE = {
     "manager": (Role.DEPT_MANAGER, "east"),
     "market": (Role.MARKET_DEPT, None),
     "west": (Role.DEPT_MANAGER, "west"),
+    "zhou": (Role.SALESPERSON, "east"),
 }
 
 
@@ -207,6 +211,42 @@ async def test_killed_between_any_two_pages_it_goes_on_without_a_double(
     state = await world.until_status(found["upload"], "finished")
     assert (state["taken"], state["skipped"]) == (20, 0)
     assert sorted(await world.registered(found["upload"])) == sorted(row["客户名称"] for row in rows)
+
+
+async def test_what_happens_while_a_page_is_made_ready_counts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guard: claims and the owners' own streams are compared when a page is recorded, not only before (R4.2, R4.6)."""
+    monkeypatch.setattr(carrying, "PAGE", 3)
+    rows = [import_row(serial, 负责营销员="1005" if serial % 2 else "1001") for serial in range(200, 206)]
+    found = await world.checked(rows)
+    original, meanwhile = carrying.append_page, iter([_claim(world, 202), _leave(world, "zhou")])
+
+    async def late(*arguments: Any) -> Any:
+        if (happening := next(meanwhile, None)) is not None:
+            await happening
+        return await original(*arguments)
+
+    monkeypatch.setattr(carrying, "append_page", late)
+    assert (await world.confirm(found["upload"])).status_code == 200
+    state = await world.until_status(found["upload"], "finished")
+    assert next(meanwhile, None) is None
+    names = [import_row(serial)["客户名称"] for serial in (200, 204)]
+    assert sorted(await world.registered(found["upload"])) == names
+    assert (state["taken"], state["skipped"], state["done"]) == (2, 4, 7)
+
+
+async def _claim(world: World, serial: int) -> None:
+    """Somebody drafts a dossier with the identity of a row."""
+    identity = {"kind": "uscc", "number": uscc(serial)}
+    body = {"name": "先到者", "department": "east", "identity": identity}
+    assert (await world.ask("sun", "POST", "/dossiers", body)).status_code == 201
+
+
+async def _leave(world: World, person: str) -> None:
+    """Their departure starts."""
+    running = world.running
+    started = Decision([DepartureStarted(person=person, last_day=date(2099, 1, 1))])
+    context = Context(system_actor("test", "staff"), running.clock.now())
+    await running.commands.handle(STAFF, person, lambda _state, _context: started, context)
 
 
 async def _none(_pool: Any) -> list[str]:
