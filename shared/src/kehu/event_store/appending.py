@@ -224,9 +224,31 @@ def _append_columns(appends: Sequence[Append]) -> _Columns:
         [append.key for append in appends],
         [len(append.facts) for append in appends],
         leaving,
-        # The columns of a fact stand in its own order; `published` is in `turns` already.
-        *((owners, places, turns, *list(zip(*facts, strict=True))[:-1]) if facts else _NO_FACTS),
+        *((owners, places, turns, *_fact_columns(facts)) if facts else _NO_FACTS),
     )
+
+
+def _fact_columns(facts: Sequence[NewFact]) -> _Columns:
+    """The columns of facts in their own order; what all of a call share goes as one entry (see append.sql).
+
+    Nearly everything is shared by the facts of one command, and writing an entry takes longer than comparing it.
+    """
+    # `published` is in `turns` already.
+    ids, types, versions, data, metadata, actors, correlations, times, _ = zip(*facts, strict=True)
+    return (
+        ids,
+        _once(types),
+        _once(versions),
+        data,
+        _once(metadata),
+        _once(actors),
+        _once(correlations),
+        _once(times),
+    )
+
+
+def _once(column: Sequence[Any]) -> Sequence[Any]:
+    return column[:1] if column.count(column[0]) == len(column) else column
 
 
 def _claim_columns(appends: Sequence[Append]) -> _Columns:

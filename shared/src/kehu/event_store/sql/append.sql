@@ -3,7 +3,8 @@
 -- a_*: one entry per append. expected: NULL any, 0 no such stream yet, n the version it must stand at. facts and
 --      published say how many of the facts are its own, and how many of those leave the service.
 -- f_*: one entry per fact, append by append. append: which one (from 1); place: its place there (from 1);
---      published: NULL for a private fact, else its place among the append's published ones.
+--      published: NULL for a private fact, else its place among the append's published ones. Where all facts of the
+--      call have the same type, schema, metadata, actor, correlation or time, that array has one entry for all.
 -- c_*: one entry per claim (taken, or given back where c_release).  i_*: inbox moves of the whole call, from -> to.
 -- Arrays of what there is none of may be NULL.
 --
@@ -178,8 +179,9 @@ BEGIN
             INSERT INTO event_store.events (service, stream, version, sequence, key, id, type, schema_version, data,
                                             metadata, actor, correlation, occurred_at)
             SELECT own_service, a_stream[f.append], versions[f.append] + f.place, sequences[f.append] + f.published,
-                   keys[f.append], f.id, f.type, f.schema_version, f.data::json, f.metadata::json, f.actor,
-                   f.correlation, f.occurred_at
+                   keys[f.append], f.id, coalesce(f.type, f_type[1]), coalesce(f.schema_version, f_schema[1]),
+                   f.data::json, coalesce(f.metadata, f_metadata[1])::json, coalesce(f.actor, f_actor[1]),
+                   coalesce(f.correlation, f_correlation[1]), coalesce(f.occurred_at, f_occurred[1])
             FROM unnest(f_append, f_place, f_published, f_id, f_type, f_schema, f_data, f_metadata, f_actor,
                         f_correlation, f_occurred)
                 WITH ORDINALITY AS f (append, place, published, id, type, schema_version, data, metadata, actor,
