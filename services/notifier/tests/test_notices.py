@@ -58,6 +58,7 @@ from kehu_notifier.testing.examples import (
     DOSSIER_RETURNED,
     DOSSIER_SUBMITTED,
     ESCALATED,
+    ESCALATED_DOSSIER,
     ESCALATED_RENEWAL,
     ESCALATED_REVIEW,
     EXAMPLES,
@@ -416,6 +417,8 @@ def waiting_after(*story: tuple[Fact, str]) -> set[str]:
         (RED_CONFIRMED, RED.model_copy(update={"red": "rd-1"})),
         (ESCALATED.model_copy(update={"thing": "ch-1"}), CHANGE_DECLINED),
         (ESCALATED.model_copy(update={"thing": CUSTOMER, "step": "departure:assign"}), ACCEPTED),
+        (ESCALATED_DOSSIER, DOSSIER_RETURNED),
+        (ESCALATED_DOSSIER, REGISTERED),
         (ESCALATED_REVIEW, REJECTED),
         (ESCALATED_RENEWAL, RENEWAL_PASSED),
     ],
@@ -423,7 +426,7 @@ def waiting_after(*story: tuple[Fact, str]) -> set[str]:
 )
 def test_what_somebody_is_asked_for_waits_until_it_is_answered(asks: Fact, answers: Fact) -> None:
     assert waiting_after((asks, "x"))
-    assert waiting_after((asks, "x"), (answers, "x")) <= {"invoice-to-collect"}
+    assert waiting_after((asks, "x"), (answers, "x")) <= {"invoice-to-collect", "dossier-returned"}
 
 
 def test_an_invoice_request_given_back_waits_for_the_applicant_and_for_nobody_else() -> None:

@@ -99,8 +99,14 @@ def _escalation(fact: StepEscalated) -> TemplateName:
 
 
 def _escalated(fact: StepEscalated) -> str:
-    handover = fact.step == DelegableStep.DEPARTURE_ASSIGN and fact.customer
-    return f"handover:{fact.customer}" if handover else fact.thing
+    """The thing whose answer ends it; the fact names a dossier by its number, and a handover by its customer."""
+    match fact.step:
+        case DelegableStep.DOSSIER_REVIEW if fact.customer:
+            return fact.customer
+        case DelegableStep.DEPARTURE_ASSIGN if fact.customer:
+            return f"handover:{fact.customer}"
+        case _:
+            return fact.thing
 
 
 # --- departures (R4.6) -----------------------------------------------------------------------------------------------

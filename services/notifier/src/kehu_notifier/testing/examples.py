@@ -288,6 +288,7 @@ ESCALATED = StepEscalated(
     superior=Role.GENERAL_MANAGER,
     since=DAY,
 )
+ESCALATED_DOSSIER = ESCALATED.model_copy(update={"thing": "K000001", "step": "dossier:review"})
 ESCALATED_REVIEW = ESCALATED.model_copy(update={"thing": "q-1", "step": "qualification:finance"})
 ESCALATED_RENEWAL = ESCALATED.model_copy(update={"thing": "rn-1", "step": "renewal:finance"})
 ESCALATED_STEP = ESCALATED.model_copy(update={"customer": None})
@@ -530,6 +531,7 @@ EXAMPLES: Sequence[Fact] = (
     DELEGATION_ENDED,
     ESCALATED_STEP,
     ESCALATED_REVIEW,
+    ESCALATED_DOSSIER,
     ESCALATED_RENEWAL,
     STAYS,
     ACCESS_ENDED,
