@@ -160,7 +160,7 @@ async def test_a_log_from_the_future_is_refused(platform: Platform) -> None:
     await owner.execute("ALTER TABLE event_store.events DISABLE TRIGGER USER")
     await owner.execute("UPDATE event_store.events SET tx = '999999999999'")
     await owner.close()
-    with pytest.raises(RestoredLogError, match="physical backup"):
+    with pytest.raises(RestoredLogError, match="kehu restore"):
         async with connect(MAKER, settings):
             pass
     await platform.postgres.drop_database(settings)

@@ -51,7 +51,8 @@ class RestoredLogError(RuntimeError):
     def __init__(self, last: int, following: int) -> None:
         super().__init__(
             f"The log's last transaction is {last}, but the server's next one is {following}: the log comes from a "
-            "logical dump, and readers would skip facts. Restore from a physical backup (docs/operating.md)."
+            "logical dump, and readers would skip facts. Go back to a physical backup, or run `kehu restore` with all "
+            "services stopped (docs/operating.md)."
         )
 
 
@@ -208,6 +209,20 @@ async def _connect(service: Service, settings: Settings) -> asyncpg.Pool:
 async def _check_log(pool: asyncpg.Pool) -> None:
     row = await pool.fetchrow("SELECT next_tx, last_tx FROM event_store.watermark()")
     if row is not None and row["last_tx"] >= row["next_tx"]:
+        raise RestoredLogError(row["last_tx"], row["next_tx"])
+
+
+async def check_cursors(pool: asyncpg.Pool) -> None:
+    """Refuse to run on views that `kehu restore` has not come to: they would never see a fact again.
+
+    Raises:
+        RestoredLogError: a view stands at a transaction that this server has yet to give out.
+
+    """
+    row = await pool.fetchrow(
+        "SELECT next_tx, (SELECT max(tx) FROM view_cursors) AS last_tx FROM event_store.watermark()"
+    )
+    if row is not None and (row["last_tx"] or 0) >= row["next_tx"]:
         raise RestoredLogError(row["last_tx"], row["next_tx"])
 
 

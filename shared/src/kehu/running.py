@@ -21,7 +21,7 @@ from kehu.identity import load_issuer
 from kehu.loops import Loop
 from kehu.memory import leave_to_stay
 from kehu.metrics import PARKED, WATERMARK_AGE
-from kehu.parts import Running, connect
+from kehu.parts import Running, check_cursors, connect
 from kehu.relay import Relay
 from kehu.schedules import Scheduler
 from kehu.service import Service
@@ -142,10 +142,11 @@ async def assemble(service: Service, settings: Settings) -> AsyncGenerator[Assem
 
     Raises:
         kehu.parts.NotMigratedError: `kehu migrate` has not been run for it.
-        kehu.parts.RestoredLogError: the log's transaction ids are not below the server's next one.
+        kehu.parts.RestoredLogError: the log's transaction ids, or a view's, are not below the server's next one.
 
     """
     async with connect(service, settings) as running:
+        await check_cursors(running.pool)
         pool, store, codec, clock, policies = (
             running.pool,
             running.store,

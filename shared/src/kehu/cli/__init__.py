@@ -28,6 +28,7 @@ _COMMANDS = {
     "audit": ("kehu.cli.audit:app", "审计。Who did what, when, and why."),
     "dead-letters": ("kehu.cli.dead_letters:app", "死信。Messages that a service had to set aside."),
     "rebuild": ("kehu.cli.rebuild:rebuild", "重建视图。Fold a view anew from the facts."),
+    "restore": ("kehu.cli.restore:restore", "从逻辑备份恢复。Take the log of a logical dump in."),
     "health": ("kehu.cli.health:health", "系统健康。Say whether each service is ready."),
     "sample": ("kehu.cli.sample:sample", "示例公司。Load the sample company."),
     "topics": ("kehu.cli.topics:topics", "建立主题。Create the Kafka topics that are missing."),

@@ -7,5 +7,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, event_store A
     SELECT coalesce((SELECT extract(epoch FROM max(clock_timestamp() - a.xact_start)) FROM pg_stat_activity a
                      WHERE a.backend_xid IS NOT NULL AND a.pid <> pg_backend_pid()), 0)::double precision,
            pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
-           coalesce((SELECT e.tx::text::bigint FROM event_store.events e ORDER BY e.position DESC LIMIT 1), 0);
+           -- The greatest there is, of each service from the end of the index events_log.
+           coalesce((SELECT max(last.tx) FROM event_store.services s, LATERAL (
+                         SELECT e.tx::text::bigint AS tx FROM event_store.events e WHERE e.service = s.service
+                         ORDER BY e.tx DESC, e.position DESC LIMIT 1) AS last), 0);
 $$;
