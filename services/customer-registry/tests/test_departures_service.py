@@ -6,13 +6,11 @@ engagement's visits come through Kafka.
 
 from __future__ import annotations
 
-import asyncio
 import io
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -22,77 +20,45 @@ import pytest
 import pytest_asyncio
 from python_calamine import CalamineWorkbook
 
-from kehu import calendar, clock
+from kehu import calendar
 from kehu.applying import apply_facts
 from kehu.contracts.engagement import VisitLogged, VisitPlanned
 from kehu.contracts.messages import MessageDelivered
 from kehu.contracts.trade import InvoiceRequested, ShippingStopDeclined, ShippingStopProposed
 from kehu.contracts.vetting import QualificationStepPassed, QualificationSubmitted, SignoffsVoided
-from kehu.deciding import Category, Context, Decision, system_actor
+from kehu.deciding import Category
 from kehu.facts import Fact, RecordedFact
-from kehu.identity import issue_token
 from kehu.ids import new_id
-from kehu.loops import Loop
-from kehu.parts import Running, connect
 from kehu.printing.routes import FormPrinted, printings
 from kehu.rebuilding import rebuild
-from kehu.relay import Relay
-from kehu.running import Assembly, assemble
 from kehu.service import Feature, Service
-from kehu.settings import OWNER_ROLE, TOKEN_ISSUER, Settings
+from kehu.settings import OWNER_ROLE
 from kehu.testing.platform import Platform
-from kehu_customer_registry.app import service
 from kehu_customer_registry.departures.approvals import WAITING_STEPS
 from kehu_customer_registry.departures.naming import open_things
 from kehu_customer_registry.departures.proofs import TEMPLATE
+from kehu_customer_registry.testing_world import World as Base
+from kehu_customer_registry.testing_world import open_world, refused, until
 
-PATIENCE = 60
 USCCS = ("91110000600037341L", "9144030071526726XG", "91440300708461136T", "92330106MA2CEX7TXM")
-POSTS: dict[str, tuple[str, str | None]] = {
-    "sun": ("salesperson", "east"),
-    "qian": ("salesperson", "east"),
-    "zhou": ("salesperson", "east"),
-    "manager": ("dept_manager", "east"),
-    "west.manager": ("dept_manager", "west"),
-    "hr": ("hr", None),
-    "auditor": ("auditor", None),
+POSTS: dict[str, list[tuple[str, str | None]]] = {
+    "sun": [("salesperson", "east")],
+    "qian": [("salesperson", "east")],
+    "zhou": [("salesperson", "east")],
+    "manager": [("dept_manager", "east")],
+    "west.manager": [("dept_manager", "west")],
+    "hr": [("hr", None)],
+    "auditor": [("auditor", None)],
 }
 MESSAGES = Category("message", (MessageDelivered,), None, lambda state, _fact: state)
 VISITS = Category("visits", (VisitPlanned, VisitLogged), None, lambda state, _fact: state)
 
 
 @dataclass
-class World:
-    """The registry, other services' topics, and people who ask."""
+class World(Base):
+    """With the departure of the story."""
 
-    assembly: Assembly
-    http: httpx2.AsyncClient
-    settings: Settings
-    others: dict[str, Running]
-    customers: dict[str, str] = field(default_factory=dict[str, str])
     departure: str = ""
-
-    @property
-    def today(self) -> date:
-        """The policy's day."""
-        return calendar.today(self.assembly.running.clock.now())
-
-    async def ask(self, person: str, method: str, path: str, body: Any = None, **headers: str) -> httpx2.Response:
-        """One request; changes wait until the lists show them."""
-        token = issue_token(self.settings.secret(TOKEN_ISSUER), person, 60)
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self.http.request(
-            method,
-            path,
-            json=body,
-            headers={"Authorization": f"Bearer {token}", "Prefer": "wait=20", "Accept-Language": "en", **named},
-        )
-
-    async def done(self, person: str, method: str, path: str, body: Any = None, **more: str) -> Any:
-        """One request that is to succeed."""
-        response = await self.ask(person, method, path, body, **more)
-        assert response.is_success, response.text
-        return response.json()
 
     async def step(self, person: str, customer: str, step: str, body: Any = None) -> httpx2.Response:
         """A step of the handover of one of the customers, in the departure of the story."""
@@ -121,27 +87,9 @@ class World:
             await self.done(person, "POST", path, If_Match=seen.headers["etag"])
         self.customers[name] = customer
 
-    async def publish(self, by: str, category: Category[Any], stream_id: str, *facts: Fact) -> None:
-        """Facts of another service, on their way through Kafka."""
-        running = self.others[by]
-        context = Context(system_actor(by, "test"), running.clock.now())
-        await running.commands.handle(
-            category, stream_id, lambda _state, _context: Decision(facts), context, must_exist=False
-        )
-
     async def advance(self, days: int) -> None:
         """Move the clock of the whole system to a moment after midnight."""
-        moment = calendar.start_of_day(self.today + timedelta(days=days)) + timedelta(seconds=1)
-        owner = await asyncpg.connect(**self.settings.connection(OWNER_ROLE))
-        try:
-            await clock.advance(owner, moment - self.assembly.running.clock.now(), demonstration=True)
-        finally:
-            await owner.close()
-
-        async def arrived() -> bool:
-            return self.assembly.running.clock.now() >= moment
-
-        await until(arrived)
+        await self.advance_to(calendar.start_of_day(self.today + timedelta(days=days)))
 
     async def worklist(self) -> Any:
         """The departure of the story as HR sees it."""
@@ -153,63 +101,14 @@ class World:
         return {names[row["customer"]]: row["lacks"] for row in (await self.worklist())["customers"]}
 
 
-async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
-    """Wait for a condition in another loop or server, which tells nobody when it changes."""
-    async with asyncio.timeout(PATIENCE):
-        while not (found := await condition()):  # noqa: ASYNC110 - it changes elsewhere
-            await asyncio.sleep(0.02)
-    return found
-
-
-def refused(response: httpx2.Response, status: int, code: str) -> Mapping[str, Any]:
-    assert response.status_code == status, response.text
-    found: Mapping[str, Any] = response.json()
-    assert found["code"] == code, response.text
-    return found
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def world(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
     none = tmp_path_factory.mktemp("none")
     notifier = Service("notifier", "n", [Feature("published", categories=[MESSAGES])], none)
     engagement = Service("engagement", "e", [Feature("published", categories=[VISITS])], none)
-    database = await platform.postgres.create_database(services=[service, notifier, engagement])
-    await platform.empty_kafka()
-    settings = platform.settings(database.database_name)
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(platform.postgres.drop_database, database)
-        others: dict[str, Running] = {}
-        for other in (notifier, engagement):
-            others[other.name] = await stack.enter_async_context(connect(other, settings))
-            relay = Relay(other, others[other.name].store, settings)
-            others[other.name].wakes.append(relay.wake)
-            loop = Loop("relay", relay.run)
-            loop.start()
-            stack.push_async_callback(loop.stop, 5.0)
-        assembly = await stack.enter_async_context(assemble(service, settings))
-        await assembly.start()
-        stack.push_async_callback(assembly.stop)
-        transport = httpx2.ASGITransport(app=assembly.app)
-        http = await stack.enter_async_context(httpx2.AsyncClient(transport=transport, base_url="http://registry"))
-        found = World(assembly, http, settings, others)
-        for admin in ("admin", "admin2"):
-            await until(lambda admin=admin: knows(found, admin))
-        await appoint_everybody(found)
+    async with open_world(World, platform, notifier, engagement) as found:
+        await found.staff(POSTS)
         yield found
-
-
-async def knows(world: World, person: str) -> bool:
-    response = await world.ask(person, "GET", "/me")
-    return response.status_code == 200 and bool(response.json()["posts"])
-
-
-async def appoint_everybody(world: World) -> None:
-    for code, region in (("east", "华东"), ("west", "西部")):
-        await world.done("admin", "POST", "/departments", {"code": code, "name": f"{region}营销部", "region": region})
-    for number, (person, (role, department)) in enumerate(POSTS.items(), 1001):
-        body = {"person": person, "number": str(number), "name": f"员工{number}", "department": department}
-        await world.done("admin", "POST", "/staff", body)
-        await world.done("admin", "POST", f"/staff/{person}/roles", {"role": role, "department": department})
 
 
 # --- staff -----------------------------------------------------------------------------------------------------------

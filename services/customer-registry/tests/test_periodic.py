@@ -9,9 +9,8 @@ import asyncio
 import io
 import json
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -24,7 +23,7 @@ import pytest
 import pytest_asyncio
 from python_calamine import CalamineWorkbook
 
-from kehu import calendar, clock
+from kehu import calendar
 from kehu.applying import apply_facts
 from kehu.calendar import Month, Quarter
 from kehu.contracts.trade import (
@@ -36,24 +35,19 @@ from kehu.contracts.trade import (
     OrderSigned,
 )
 from kehu.contracts.vetting import AgentActivated
-from kehu.deciding import Category, Context, Decision, system_actor
-from kehu.facts import Fact, RecordedFact
-from kehu.identity import issue_token
+from kehu.deciding import Category
+from kehu.facts import RecordedFact
 from kehu.ids import new_id
-from kehu.loops import Loop
-from kehu.parts import Running, connect
 from kehu.rebuilding import rebuild
-from kehu.relay import Relay
-from kehu.running import Assembly, assemble
 from kehu.service import Feature, Service
-from kehu.settings import AUDITOR_ROLE, OWNER_ROLE, TOKEN_ISSUER, Settings
+from kehu.settings import AUDITOR_ROLE, OWNER_ROLE
 from kehu.testing.platform import Platform
-from kehu_customer_registry.app import service
 from kehu_customer_registry.purchases.views import PURCHASES_VIEW, purchases_of
+from kehu_customer_registry.testing_world import World as Base
+from kehu_customer_registry.testing_world import open_world, refused, until
 from kehu_customer_registry.verification import rounds
 from kehu_customer_registry.verification.decisions import plan
 
-PATIENCE = 60
 USCCS = ("91110000600037341L", "9144030071526726XG", "91440300708461136T", "92330106MA2CEX7TXM")
 CONTACT = {"name": "王小明", "phone": "13800138000", "title": "总经理", "audience": "I"}
 STAFF: dict[str, list[tuple[str, str | None]]] = {
@@ -66,45 +60,11 @@ STAFF: dict[str, list[tuple[str, str | None]]] = {
     "market": [("market_dept", None)],
     "auditor": [("auditor", None)],
 }
-KEY = {"market_dept"}
 
 
 @dataclass
-class World:
-    """The registry, vetting's topic, and people who ask."""
-
-    assembly: Assembly
-    vetting: Running
-    http: httpx2.AsyncClient
-    settings: Settings
-    customers: dict[str, str] = field(default_factory=dict[str, str])
-
-    @property
-    def now(self) -> datetime:
-        """The policy's time."""
-        return self.assembly.running.clock.now()
-
-    @property
-    def today(self) -> date:
-        """The policy's day."""
-        return calendar.today(self.now)
-
-    async def ask(self, person: str, method: str, path: str, body: Any = None, **headers: str) -> httpx2.Response:
-        """One request; changes wait until the lists show them."""
-        token = issue_token(self.settings.secret(TOKEN_ISSUER), person, 5)
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self.http.request(
-            method,
-            path,
-            json=body,
-            headers={"Authorization": f"Bearer {token}", "Prefer": "wait=20", "Accept-Language": "en", **named},
-        )
-
-    async def done(self, person: str, method: str, path: str, body: Any = None, **more: str) -> Any:
-        """One request that is to succeed."""
-        response = await self.ask(person, method, path, body, **more)
-        assert response.is_success, response.text
-        return response.json()
+class World(Base):
+    """With customers that are registered by name."""
 
     async def edit(self, person: str, path: str, step: str, body: Any = None, shown: str = "market") -> httpx2.Response:
         """A change made from the version that the thing has now."""
@@ -139,26 +99,6 @@ class World:
         self.customers[name] = customer
         return customer
 
-    async def publish(self, category: Category[Any], stream_id: str, *facts: Fact) -> None:
-        """Facts of vetting, on their way through Kafka."""
-        context = Context(system_actor("vetting", "test"), self.vetting.clock.now())
-        await self.vetting.commands.handle(
-            category, stream_id, lambda _state, _context: Decision(facts), context, must_exist=False
-        )
-
-    async def advance_to(self, moment: datetime) -> None:
-        """Move the clock of the whole system."""
-        owner = await asyncpg.connect(**self.settings.connection(OWNER_ROLE))
-        try:
-            await clock.advance(owner, moment - self.now + timedelta(seconds=1), demonstration=True)
-        finally:
-            await owner.close()
-
-        async def arrived() -> bool:
-            return self.now >= moment
-
-        await until(arrived)
-
     async def facts(self, name: str) -> list[dict[str, Any]]:
         """The data of all facts of one name, in order."""
         connection = await asyncpg.connect(**self.settings.connection(AUDITOR_ROLE))
@@ -169,21 +109,6 @@ class World:
         finally:
             await connection.close()
         return [json.loads(row["data"]) for row in rows]
-
-
-async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
-    """Wait for a condition in another loop or server, which tells nobody when it changes."""
-    async with asyncio.timeout(PATIENCE):
-        while not (found := await condition()):  # noqa: ASYNC110 - it changes elsewhere
-            await asyncio.sleep(0.02)
-    return found
-
-
-def refused(response: httpx2.Response, status: int, code: str) -> Mapping[str, Any]:
-    assert response.status_code == status, response.text
-    found: Mapping[str, Any] = response.json()
-    assert found["code"] == code, response.text
-    return found
 
 
 ORDERS = Category(
@@ -197,46 +122,11 @@ ORDERS = Category(
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def world(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
     vetting = Service("vetting", "v", [Feature("published", categories=[ORDERS])], tmp_path_factory.mktemp("none"))
-    database = await platform.postgres.create_database(services=[service, vetting])
-    await platform.empty_kafka()
-    settings = platform.settings(database.database_name)
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(platform.postgres.drop_database, database)
-        publisher = await stack.enter_async_context(connect(vetting, settings))
-        relay = Relay(vetting, publisher.store, settings)
-        publisher.wakes.append(relay.wake)
-        loop = Loop("relay", relay.run)
-        loop.start()
-        stack.push_async_callback(loop.stop, 5.0)
-        assembly = await stack.enter_async_context(assemble(service, settings))
-        await assembly.start()
-        stack.push_async_callback(assembly.stop)
-        transport = httpx2.ASGITransport(app=assembly.app)
-        http = await stack.enter_async_context(httpx2.AsyncClient(transport=transport, base_url="http://registry"))
-        world = World(assembly, publisher, http, settings)
-        for admin in ("admin", "admin2"):
-            await until(lambda admin=admin: knows(world, admin))
-        await appoint_everybody(world)
+    async with open_world(World, platform, vetting) as found:
+        await found.staff(STAFF, key=("market_dept",))
         # In the middle of the quarter, whenever the tests run.
-        await world.advance_to(calendar.start_of_day((Quarter.of(world.today) + 1).months[1].first_day))
-        yield world
-
-
-async def knows(world: World, person: str) -> bool:
-    response = await world.ask(person, "GET", "/me")
-    return response.status_code == 200 and bool(response.json()["posts"])
-
-
-async def appoint_everybody(world: World) -> None:
-    for code, region in (("east", "华东"), ("west", "西部")):
-        await world.done("admin", "POST", "/departments", {"code": code, "name": f"{region}营销部", "region": region})
-    for number, (person, posts) in enumerate(STAFF.items(), 1001):
-        await world.done("admin", "POST", "/staff", {"person": person, "number": str(number), "name": f"员工{number}"})
-        for role, department in posts:
-            post = {"role": role, "department": department}
-            await world.done("admin", "POST", f"/staff/{person}/roles", post)
-            if role in KEY:
-                await world.done("admin2", "POST", f"/staff/{person}/roles/confirm", post)
+        await found.advance_to(calendar.start_of_day((Quarter.of(found.today) + 1).months[1].first_day))
+        yield found
 
 
 # --- R4.5.1 ----------------------------------------------------------------------------------------------------------
@@ -444,6 +334,7 @@ async def test_a_quarters_purchases_are_shipped_less_returned_with_zero_included
     now = Quarter.of(world.today) - 1
     first, second, third = (world.customers[name] for name in ("甲公司", "乙公司", "丙公司"))
     await world.publish(
+        "vetting",
         ORDERS,
         "o-1",
         signed("o-1", first, (now - 4).last_day, 1_000_000),
@@ -452,8 +343,9 @@ async def test_a_quarters_purchases_are_shipped_less_returned_with_zero_included
         shipped("o-1", first, now.last_day, 100_000, "1"),
         returned("o-1", first, now.last_day, 50_000, "0.5"),
     )
-    await world.publish(ORDERS, "o-2", signed("o-2", second, now.first_day, 700_000))
+    await world.publish("vetting", ORDERS, "o-2", signed("o-2", second, now.first_day, 700_000))
     await world.publish(
+        "vetting",
         ORDERS,
         "o-3",
         signed("o-3", third, now.first_day, 900_000),
@@ -496,7 +388,7 @@ async def test_an_amendment_counts_by_what_it_changes(world: World) -> None:
         file_digest="d2",
         reason="减量",
     )
-    await world.publish(ORDERS, "o-2", amended)
+    await world.publish("vetting", ORDERS, "o-2", amended)
 
     async def folded() -> Any:
         return (await purchases(world, now))["乙公司"]["ordered_fen"]
@@ -633,7 +525,7 @@ async def test_a_month_is_proposed_submitted_once_and_corrected(world: World) ->
         active = AgentActivated(
             customer=customer, qualification="q", department="east", agent=False, activated_on=month.first_day
         )
-        await world.publish(ORDERS, f"activation-{customer}", active)
+        await world.publish("vetting", ORDERS, f"activation-{customer}", active)
     path = f"/monthly-reports/east/{month}"
     refused(await world.ask("manager", "POST", path, {}), 409, "month-not-ended")
     await world.advance_to(month.end)

@@ -9,9 +9,7 @@ import asyncio
 import io
 import json
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -24,18 +22,16 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from python_calamine import CalamineWorkbook
 
 from kehu.calendar import Month, today
-from kehu.identity import issue_token
 from kehu.ids import new_id
 from kehu.printing.routes import FormPrinted, printings
 from kehu.rebuilding import rebuild
-from kehu.running import Assembly, assemble
-from kehu.settings import AUDITOR_ROLE, OWNER_ROLE, TOKEN_ISSUER, Settings
+from kehu.settings import AUDITOR_ROLE, OWNER_ROLE
 from kehu.spreadsheets import write_rows
 from kehu.testing.platform import Platform
-from kehu_customer_registry.app import service
+from kehu_customer_registry.testing_world import World as Base
+from kehu_customer_registry.testing_world import open_world, refused, until
 from kehu_customer_registry.volumes.sheet import COLUMNS
 
-PATIENCE = 60
 USCC = "91110000600037341L"
 SECOND_USCC = "9144030071526726XG"
 FIVE_MILLION = 500_000_000
@@ -92,37 +88,10 @@ ROLES: dict[str, list[tuple[str, str | None]]] = {
     "market": [("market_dept", None)],
     "auditor": [("auditor", None)],
 }
-KEY = {"market_dept"}
 
 
-@dataclass
-class World:
-    """The service, and people who ask it."""
-
-    assembly: Assembly
-    http: httpx2.AsyncClient
-    settings: Settings
-
-    async def ask(
-        self, person: str, method: str, path: str, body: Any = None, *, files: Any = None, **headers: str
-    ) -> httpx2.Response:
-        """One request; changes wait until the lists show them."""
-        token = issue_token(self.settings.secret(TOKEN_ISSUER), person, 5)
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self.http.request(
-            method,
-            path,
-            json=body,
-            files=files,
-            headers={"Authorization": f"Bearer {token}", "Prefer": "wait=20", "Accept-Language": "en", **named},
-        )
-
-    async def done(self, person: str, method: str, path: str, body: Any = None, **more: Any) -> dict[str, Any]:
-        """One request that is to succeed."""
-        response = await self.ask(person, method, path, body, **more)
-        assert response.is_success, response.text
-        found: dict[str, Any] = response.json()
-        return found
+class World(Base):
+    """With dossiers that are edited from the version which they have."""
 
     async def etag(self, customer: str) -> str:
         """The version that somebody with the right to see a dossier has in hand."""
@@ -160,55 +129,9 @@ class World:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def world(platform: Platform) -> AsyncGenerator[World]:
-    database = await platform.postgres.create_database(services=[service])
-    await platform.empty_kafka()
-    settings = platform.settings(database.database_name)
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(platform.postgres.drop_database, database)
-        assembly = await stack.enter_async_context(assemble(service, settings))
-        await assembly.start()
-        stack.push_async_callback(assembly.stop)
-        transport = httpx2.ASGITransport(app=assembly.app)
-        http = await stack.enter_async_context(httpx2.AsyncClient(transport=transport, base_url="http://registry"))
-        world = World(assembly, http, settings)
-        await until(lambda: knows(world, "admin"))
-        await until(lambda: knows(world, "admin2"))
-        await appoint_everybody(world)
-        yield world
-
-
-async def knows(world: World, person: str) -> bool:
-    response = await world.ask(person, "GET", "/me")
-    return response.status_code == 200 and bool(response.json()["posts"])
-
-
-async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
-    """Wait for a condition in another loop or server, which tells nobody when it changes."""
-    async with asyncio.timeout(PATIENCE):
-        while not (found := await condition()):  # noqa: ASYNC110 - it changes elsewhere
-            await asyncio.sleep(0.02)
-    return found
-
-
-async def appoint_everybody(world: World) -> None:
-    """The company's people, through the API alone, beginning with the two admins of the first start."""
-    for code, region in (("east", "华东"), ("west", "西部")):
-        await world.done("admin", "POST", "/departments", {"code": code, "name": f"{region}营销部", "region": region})
-    for number, (person, posts) in enumerate(ROLES.items(), 1001):
-        appointment = {"person": person, "number": str(number), "name": f"员工{number}"}
-        await world.done("admin", "POST", "/staff", appointment)
-        for role, department in posts:
-            post = {"role": role, "department": department}
-            await world.done("admin", "POST", f"/staff/{person}/roles", post)
-            if role in KEY:
-                await world.done("admin2", "POST", f"/staff/{person}/roles/confirm", post)
-
-
-def refused(response: httpx2.Response, status: int, code: str) -> Mapping[str, Any]:
-    assert response.status_code == status, response.text
-    found: Mapping[str, Any] = response.json()
-    assert found["code"] == code, response.text
-    return found
+    async with open_world(World, platform) as found:
+        await found.staff(ROLES, key=("market_dept",))
+        yield found
 
 
 # --- staff -----------------------------------------------------------------------------------------------------------
