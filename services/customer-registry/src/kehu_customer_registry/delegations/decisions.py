@@ -213,8 +213,8 @@ def _check_posts(
     foreign = [step.value for step in steps if STEP_ROLES[step].isdisjoint(own)]
     if foreign:
         raise Forbidden(
-            f"以下步骤不在您的职权内,不能委托:{'、'.join(foreign)}。",
-            f"These steps are not yours to hand on: {', '.join(foreign)}.",
+            f"以下步骤不在您的职权内,不能委托:{'、'.join(foreign)}。请只委托自己的步骤。",
+            f"These steps are not yours to hand on: {', '.join(foreign)}. Leave them out.",
             clause=CLAUSE,
             code="step-not-yours",
             steps=foreign,
@@ -244,8 +244,9 @@ def _check_no_chain(new: Delegation, principal: StaffMember, delegate: StaffMemb
     for other in principal.standing_in.values():
         if new.collides(other):
             raise Chained(
-                f"您在此期间正代 {other.principal} 办理其中的步骤,受托人不能再转委托。",
-                f"On these days you stand in for {other.principal} for one of the steps: a delegate hands nothing on.",
+                f"您在此期间正代 {other.principal} 办理其中的步骤,受托人不能再转委托。请由委托人另行委托。",
+                f"On these days you stand in for {other.principal} for one of the steps: a delegate hands nothing on. "
+                "Ask them to appoint somebody else.",
                 clause=CLAUSE,
                 delegation=other.id,
             )

@@ -274,7 +274,10 @@ def _check_successor(found: Scene) -> None:
     successor, department = found.successor, found.dossier.department
     if successor.person == found.departure.person:
         raise Invalid(
-            "接收人不能是离职人本人。", "Who leaves is not their own successor.", clause=CLAUSE, code="successor-self"
+            "接收人不能是离职人本人。请另选接收人。",
+            "Who leaves is not their own successor: choose somebody else.",
+            clause=CLAUSE,
+            code="successor-self",
         )
     if not {(Role.SALESPERSON, department), (Role.DEPT_MANAGER, department)} & successor.posts:
         raise NotFound(

@@ -215,9 +215,10 @@ def above_ceiling(invoiced: int, more: int, ceiling: int) -> Refused:
     """More would be invoiced than the order allows."""
     return Refused(
         f"该订单可开票 {show_yuan(ceiling)} 元,已开 {show_yuan(invoiced)} 元,再开 {show_yuan(more)} 元将超出 "
-        f"{show_yuan(invoiced + more - ceiling)} 元。",
+        f"{show_yuan(invoiced + more - ceiling)} 元。请减少金额,或待收款、发货后再开。",
         f"Of this order {show_yuan(ceiling)} yuan may be invoiced and {show_yuan(invoiced)} are: {show_yuan(more)} "
-        f"would be {show_yuan(invoiced + more - ceiling)} too much. What is received and shipped can be invoiced.",
+        f"would be {show_yuan(invoiced + more - ceiling)} too much. What is received and shipped can be invoiced: "
+        "wait for it, or invoice less.",
         clause="R3.2.3",
         code="above-ceiling",
         ceiling_fen=ceiling,
