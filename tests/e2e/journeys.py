@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,6 +41,7 @@ PAPERS = (
     "invoicing_information",
     "legal_representative_id",
 )
+EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 #: What one service says reaches the next within milliseconds; a broker that was restarted takes longer.
 PATIENCE_SECONDS = 90.0
 POLL_SECONDS = 0.1
@@ -59,6 +61,15 @@ async def wait_until(
     except TimeoutError:
         pytest.fail(f"It never came; last: {getattr(last, 'text', last)}")
     return last
+
+
+async def run_example(example: str, *arguments: str) -> tuple[int, str]:
+    """Run an example of the documentation as its reader would; its exit code and everything that it says."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(EXAMPLES / example), *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    out, _ = await process.communicate()
+    return process.returncode or 0, out.decode()
 
 
 @dataclass
@@ -128,14 +139,24 @@ class Installation:
 
     async def advance(self, days: int) -> None:
         """Move the clock, and wait until every service follows."""
+        await self._move(timedelta(days=days))
+
+    async def until_morning(self) -> None:
+        """Move the clock to ten o'clock in Shanghai, when nothing is held for the night."""
+        now = (await self.now()).astimezone(calendar.SHANGHAI)
+        ten = now.replace(hour=10, minute=0, second=0, microsecond=0)
+        await self._move((ten if ten > now else ten + timedelta(days=1)) - now)
+
+    async def _move(self, length: timedelta) -> None:
         before = await self.now()
-        await self.kehu("clock", "advance", f"{days}d")
+        minutes = int(length.total_seconds() // 60) + 1
+        await self.kehu("clock", "advance", f"{minutes // 1440}d{minutes // 60 % 24}h{minutes % 60}m")
         for address in self.system.addresses.values():
             await wait_until(
                 lambda address=address: self.system.client.get(f"{address}/health/ready"),
                 lambda answer: (
                     answer.status_code == httpx2.codes.OK
-                    and (datetime.fromisoformat(answer.json()["parts"]["clock"]["state"]) - before).days >= days - 1
+                    and datetime.fromisoformat(answer.json()["parts"]["clock"]["state"]) - before >= length
                 ),
             )
 

@@ -102,6 +102,16 @@ class Person:
         assert _says_what_next(problem), told
         return problem
 
+    async def eventually_refused(self, service: str, path: str, body: Any, *, code: str) -> dict[str, Any]:
+        """A command that is refused for this reason once the service has heard of it; for others until then."""
+        answer = await wait_until(
+            lambda: self.send(service, path, body),
+            lambda answer: answer.is_success or answer.json().get("code") == code,
+        )
+        assert not answer.is_success, f"{self.id} {path}: {answer.text}"
+        problem: dict[str, Any] = answer.json()
+        return problem
+
     async def sees(self, service: str, path: str) -> Any:
         """What they read."""
         return await self.at.get(self.id, service, path)
@@ -166,12 +176,12 @@ class Person:
 
 
 #: A refusal says what to do, what has to be first, or whose it is.
-_DIRECTIONS = ("请", "须", "只有", "只能", "由", "才能", "应", "等待", "严格按顺序", "无需")
+_DIRECTIONS = ("请", "须", "只有", "只能", "由", "才能", "应", "方可", "等待", "严格按顺序", "无需")
 
 
 def _says_what_next(problem: dict[str, Any]) -> bool:
     said = problem["detail"] + (problem.get("next") or "")
-    return any(word in said for word in _DIRECTIONS)
+    return problem["status"] == httpx2.codes.NOT_FOUND or any(word in said for word in _DIRECTIONS)
 
 
 def text_of(word: bytes) -> str:
@@ -324,6 +334,12 @@ class World:
             await self.admin.does(R, f"/staff/{person.id}/roles", {"role": role, "department": place})
         return person
 
+    async def another_department(self) -> str:
+        """One more department, without people; its code."""
+        code = f"n{self.tag}"
+        await self.admin.does(R, "/departments", {"code": code, "name": f"邻部 {self.tag}", "region": "江苏"})
+        return code
+
     async def known(self, *people: Person) -> None:
         """Wait until every service knows of these people: of each it is asked what only the staff may read."""
 
@@ -377,7 +393,7 @@ class World:
 
     async def facts(self, customer: Customer) -> list[dict[str, Any]]:
         """Everything recorded about a customer in all services, as `kehu audit` tells an auditor."""
-        told = await self.at.kehu("audit", "customer", customer.id, "--json")
+        told = await self.at.kehu("audit", "customer", customer.id, "--json", "--limit", "1000")
         return [json.loads(line) for line in told.splitlines() if line.startswith("{")]
 
 

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import subprocess
-import sys
 from pathlib import Path
 
-from journeys import G, Installation, Journey, R
+from journeys import G, Installation, Journey, R, run_example
 
 from kehu.calendar import Month
 from kehu.ids import new_id
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 FIFTEEN_MILLION_YUAN = 1_500_000_000
-
-
-async def run(example: str, *arguments: str) -> tuple[int, str]:
-    """Run an example as its reader would; its exit code and everything that it says."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(EXAMPLES / example), *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    out, _ = await process.communicate()
-    return process.returncode or 0, out.decode()
 
 
 async def report(
     at: Installation, journey: Journey, month: Month, fen: int, message: str, *more: str
 ) -> tuple[int, str]:
     """Report a month as the contract system does."""
-    return await run(
+    return await run_example(
         "report_volume.py",
         at.brokers,
         f"--customer={journey.number}",
@@ -43,12 +30,12 @@ async def report(
 async def test_a_reader_outside_keeps_a_list_of_customers_and_grades(journey: Journey, tmp_path: Path) -> None:
     await journey.registered()
     listed = f"{journey.number} {journey.name} C"
-    code, said = await run("read_facts.py", journey.at.brokers, str(tmp_path / "list.db"), "--idle=5")
+    code, said = await run_example("read_facts.py", journey.at.brokers, str(tmp_path / "list.db"), "--idle=5")
     assert code == 0, said
     assert "kehu.CustomerRegistered.v1 R4.3 customer-" in said
     assert listed in said
     # The group goes on where it was: nothing has its effect twice, and the list stays.
-    code, said = await run("read_facts.py", journey.at.brokers, str(tmp_path / "list.db"), "--idle=5")
+    code, said = await run_example("read_facts.py", journey.at.brokers, str(tmp_path / "list.db"), "--idle=5")
     assert code == 0, said
     assert f"customer-{journey.customer}" not in said
     assert listed in said
@@ -57,9 +44,9 @@ async def test_a_reader_outside_keeps_a_list_of_customers_and_grades(journey: Jo
 async def test_a_reader_that_misses_facts_reads_its_partition_again(journey: Journey, tmp_path: Path) -> None:
     """Guard: the gap check in read_facts.py. The list is lost while the group keeps its place."""
     await journey.registered()
-    await run("read_facts.py", journey.at.brokers, str(tmp_path / "lost.db"), "--idle=5")
+    await run_example("read_facts.py", journey.at.brokers, str(tmp_path / "lost.db"), "--idle=5")
     await journey.step("li", "changes", {"region": "浙江"})
-    code, said = await run("read_facts.py", journey.at.brokers, str(tmp_path / "new.db"), "--idle=5")
+    code, said = await run_example("read_facts.py", journey.at.brokers, str(tmp_path / "new.db"), "--idle=5")
     assert code == 0, said
     assert said.index("kehu.CustomerRegistered.v1 R4.3 customer-" + journey.customer) < said.index(
         "kehu.CustomerChanged.v1 R4.4 customer-" + journey.customer
