@@ -176,12 +176,15 @@ class Person:
 
 
 #: A refusal says what to do, what has to be first, or whose it is.
+#: Or there is nothing to do any more.
+_DONE_ALREADY = ("already-proved", "already-suspended", "collected", "voided")
 _DIRECTIONS = ("请", "须", "只有", "只能", "由", "才能", "应", "方可", "等待", "严格按顺序", "无需")
 
 
 def _says_what_next(problem: dict[str, Any]) -> bool:
     said = problem["detail"] + (problem.get("next") or "")
-    return problem["status"] == httpx2.codes.NOT_FOUND or any(word in said for word in _DIRECTIONS)
+    nothing_to_do = problem["status"] == httpx2.codes.NOT_FOUND or problem["code"] in _DONE_ALREADY
+    return nothing_to_do or any(word in said for word in _DIRECTIONS)
 
 
 def text_of(word: bytes) -> str:

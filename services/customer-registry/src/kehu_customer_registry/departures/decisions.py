@@ -291,10 +291,12 @@ def clear_departure(states: Sequence[Departure | StaffMember], context: Context)
     things = [thing for thing in open_.things if (thing.kind, thing.thing) not in departure.taken_over]
     if lacking or things:
         raise ClearanceRefused(
-            "离职尚不能清结:" + ";".join([*(f"{name}:{what[0]}" for name, what in lacking), *map(_zh, things)]) + "。",
+            "离职尚不能清结:"
+            + ";".join([*(f"{name}:{what[0]}" for name, what in lacking), *map(_zh, things)])
+            + "。请逐项办结后再清结。",
             "The departure cannot be cleared yet: "
             + "; ".join([*(f"{name}: {what[1]}" for name, what in lacking), *map(_en, things)])
-            + ".",
+            + ". Finish each, then clear it.",
             clause=CLAUSE,
             customers={name: what[2] for name, what in lacking},
             things=[{"kind": thing.kind, "thing": thing.thing, "customer": thing.customer} for thing in things],

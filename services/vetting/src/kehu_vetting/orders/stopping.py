@@ -66,8 +66,8 @@ def propose_stop(command: ProposeStop, state: Order, context: Context) -> Decisi
         )
     if not command.lift and not buyer.suspended:
         raise Refused(
-            "客户未暂停:已付款的批次照常发货,不能停发。",
-            "The customer is not suspended: paid batches ship, and cannot be stopped.",
+            "客户未暂停:已付款的批次照常发货,不能停发。如须停发,请先暂停该客户。",
+            "The customer is not suspended: paid batches ship. Suspend it first to stop them.",
             clause=CLAUSE,
             code="not-suspended",
         )

@@ -87,7 +87,7 @@ def allocate(command: Allocate, receipt: Receipt, order: Order, context: Context
     _check_payer(receipt, order, buyer)
     if command.amount_fen > receipt.free_fen:
         raise Refused(
-            f"收款 {receipt.number} 未分配余额为 {show_yuan(receipt.free_fen)} 元,不足以分配。请减少金额,或分配另一笔收款。",
+            f"收款 {receipt.number} 未分配余额为 {show_yuan(receipt.free_fen)} 元,不足以分配。请减少金额或另选。",
             f"Receipt {receipt.number} has {show_yuan(receipt.free_fen)} yuan that are put to nothing: not enough. "
             "Put less of it, or another receipt.",
             clause=CLAUSE,
