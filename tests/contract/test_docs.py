@@ -19,6 +19,9 @@ _LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
 _PATH = re.compile(
     r"`((?:shared|services|tests|docs|samples|\.ci)/[\w./-]*[\w/])(?:::(\w+))?`|`(docker-compose\.yml|Dockerfile)`"
 )
+SCENARIOS = sorted((PROJECT / "tests" / "e2e" / "scenarios").glob("test_*.py"))
+_SCENARIO = re.compile(r"^\| ([^|]+?) \| `tests/e2e/scenarios/[\w.]+::(\w+)` \|$")
+_TEST = re.compile(r"^async def (test_\w+)\(", re.MULTILINE)
 _CLAUSE = re.compile(r"\bR[2-6]\.\d(?:\.\d)*(?:\.?[a-eA-C])?(?!\w)")
 
 
@@ -76,6 +79,27 @@ def test_every_clause_that_code_names_is_in_the_policy_table() -> None:
     rows = {clause for line in POLICY_TABLE.read_text(encoding="utf-8").splitlines() for clause in _first_cell(line)}
     left = {clause: sorted(files) for clause, files in clauses_in_code().items() if clause not in rows}
     assert not left
+
+
+def test_every_clause_of_r2_to_r4_has_exactly_one_scenario() -> None:
+    """Clauses that only gather others (R3.1) are told by those; a scenario is named by its clause."""
+    before, _, after = POLICY_TABLE.read_text(encoding="utf-8").partition("## Scenarios")
+    rows = {clause for line in before.splitlines() for clause in _first_cell(line) or _bare_clause(line)}
+    clauses = {
+        one for one in rows if one < "R5" and not any(re.match(rf"{re.escape(one)}\.\d", other) for other in rows)
+    }
+    linked = [(clause, test) for line in after.splitlines() for clause, test in _SCENARIO.findall(line)]
+    found = [clause for clause, _ in linked if re.fullmatch(r"R\d(\.\w)*", clause)]
+    assert sorted(found) == sorted(clauses)
+    for clause, test in linked:
+        if clause in clauses:
+            assert test.startswith(f"test_{clause.lower().replace('.', '_')}_"), (clause, test)
+    there = {test for path in SCENARIOS for test in _TEST.findall(path.read_text(encoding="utf-8"))}
+    assert sorted(test for _, test in linked) == sorted(there), "Each scenario stands in the table once."
+
+
+def _bare_clause(line: str) -> list[str]:
+    return re.findall(r"^\| (R[2-6]) \|", line)
 
 
 def _first_cell(line: str) -> list[str]:

@@ -95,17 +95,17 @@ async def test_an_erp_a_warehouse_and_a_bank_are_answered_by_the_running_system(
     day, number = f"--day={await at.today()}", f"HT-{new_id()}"
     digest = f"--digest={'ab' * 32}"
     signed = (f"--customer={journey.number}", "--item=阀门", "--quantity=10", "--fen=1000", digest, day)
-    code, said = await run("send_trade.py", at.brokers, "order", *signed, f"--id={number}")
+    code, said = await run_example("send_trade.py", at.brokers, "order", *signed, f"--id={number}")
     assert code == 0, said
     assert said.startswith("recorded: DD")
     leaves = (f"--order={number}", day, f"--id=WH-{number}")
-    code, said = await run("send_trade.py", at.brokers, "shipment", *leaves)
+    code, said = await run_example("send_trade.py", at.brokers, "shipment", *leaves)
     assert (code, said.split()[:3]) == (1, ["refused:", "not-released", "R3.2.1"]), said
-    code, said = await run("send_trade.py", at.brokers, "receipt", "--fen=1000", day, f"--id=BK-{number}")
+    code, said = await run_example("send_trade.py", at.brokers, "receipt", "--fen=1000", day, f"--id=BK-{number}")
     assert code == 0, said
     taken = (f"--receipt=BK-{number}", "--fen=400", "--reason=付错", day, f"--id=BR-{number}")
-    code, said = await run("send_trade.py", at.brokers, "reversal", *taken)
+    code, said = await run_example("send_trade.py", at.brokers, "reversal", *taken)
     assert (code, said[:12], said[-8:]) == (0, "recorded: SK", "400 fen\n"), said
     back = ("--shipment=nothing", "--item=阀门", "--quantity=1", "--reason=质量", day, f"--id=WR-{number}")
-    code, said = await run("send_trade.py", at.brokers, "return", *back)
+    code, said = await run_example("send_trade.py", at.brokers, "return", *back)
     assert (code, said.split()[1]) == (1, "shipment-unknown"), said

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx2
-from journeys import G, Installation, R, V, fields, wait_until
+from journeys import E, G, Installation, R, V, fields, wait_until
 from people import Customer, Person, World, fact_names, name_of
 
 from kehu.calendar import Month
@@ -220,7 +220,9 @@ async def an_existing_customer_is_taken_over(world: World) -> None:
     months = (await li.sees(R, f"/volumes/{old.id}"))["months"]
     assert [one["amount_fen"] for one in months] == [back * ONE_YUAN for back in range(1, 13)]
     assert not any(one["late"] for one in months)
-    # It is what it was: it may order.
+    # It is what it was: graded, visited, and it may order.
+    await li.eventually_sees(G, f"/grades/{old.id}", official="A")
+    await li.eventually_sees(E, f"/customers/{old.id}", new=False)
     await li.eventually_sees(V, f"/customers/{old.id}/standing", active_since=stands["active_since"])
     assert fact_names(await li.sees(R, f"{old.dossier}/history"))[-2:] == ["CustomerRegistered", "CustomerTakenOver"]
 
@@ -346,7 +348,10 @@ async def test_r4_duplicates_are_decided_on_and_merged_by_two_people(world: Worl
 
     # Undone, both stand as they did; what was said since stays with the survivor.
     await li.does(R, f"/dossiers/{second.number}/changes", {"region": "江苏"})
-    await zhao.does(R, f"{first.dossier}/merged/{second.number}/undo", {"reason": "误并"})
+    undo = (await market.does(R, f"{first.dossier}/merged/{second.number}/undo", {"reason": "误并"}))["merge"]
+    await market.may_not(R, f"{merges}/{undo}/confirm", code="own-submission", clause="R4")
+    await zhao.finds(R, "/dossiers?waiting_for=me", kind="unmerge", number=first.number)
+    await zhao.does(R, f"{merges}/{undo}/confirm")
     apart = await wang.sees(R, second.dossier)
     assert (apart["customer"], apart["status"], apart["region"]) == (second.id, "archived", "安徽")
     assert (await li.sees(R, first.dossier))["region"] == "江苏"
