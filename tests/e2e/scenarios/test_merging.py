@@ -20,7 +20,7 @@ async def test_r4_merged_customers_are_one_in_every_service_until_it_is_undone(w
     first, second = await an_existing_customer(world), await world.active(wang)
     order = await signed_order(second, 10_000)
     month = Month.of(await world.at.today())
-    months = [str(month - back) for back in range(1, 13)]
+    months = [str(month - back) for back in range(1, 14)]  # the last one may not be closed yet
     reports = [{"customer": second.number, "month": one, "amount_fen": HALF} for one in months]
     await zhao.does(R, "/volumes", {"reports": reports})
     await li.eventually_sees(G, f"/grades/{first.id}", official="B", basis="taken_over", indicative="C", drifting=True)
@@ -82,7 +82,7 @@ async def an_existing_customer(world: World) -> Customer:
         "visited_on": (today - timedelta(days=90)).isoformat(),
         "grade": "B",
         "graded_year": today.year - 1,
-        "volumes": [{"month": str(month - back), "amount_fen": HALF} for back in range(1, 13)],
+        "volumes": [{"month": str(month - back), "amount_fen": HALF} for back in range(1, 14)],
     }
     await old.owner.does(R, f"{old.dossier}/take-over", stands)
     await world.zhao.does(R, f"{old.dossier}/take-over/confirm")

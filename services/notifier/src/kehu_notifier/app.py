@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kehu.identity import staff_view
+from kehu.lineage import LINEAGE_VIEW
 from kehu.policy_api import policy_router
 from kehu.service import Feature, Service, migrations_beside
 from kehu_notifier.customers.payers import PAYERS_VIEW
@@ -32,6 +33,7 @@ def build(settings: NotifierSettings) -> Service:
         features=[
             Feature("staff", views=[staff_view(NAME)]),
             Feature("policies", router=policy_router()),
+            Feature("lineage", views=[LINEAGE_VIEW]),
             Feature("customers", views=[CUSTOMERS_VIEW, PAYERS_VIEW]),
             Feature("templates", policies=[TEMPLATES]),
             Feature(

@@ -17,6 +17,12 @@ from kehu.service import View
 
 REGISTRY = "customer-registry"
 
+
+def leads_to(customer: str) -> str:
+    """SQL for whom a customer's id leads to: the survivor, where it was merged (R4). Uses the key of lineage."""
+    return f"coalesce((SELECT s.survivor FROM lineage s WHERE s.customer = {customer}), {customer})"
+
+
 _KNOW = """
 INSERT INTO customers (customer, number, name, department, owner, collaborators) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (customer) DO UPDATE SET number = excluded.number, name = excluded.name, department = excluded.department,

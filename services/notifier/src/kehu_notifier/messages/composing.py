@@ -10,6 +10,7 @@ from kehu.event_store import Connection
 from kehu.phones import PhoneKind, phone_kind
 from kehu.policies import INITIAL, Policies
 from kehu_notifier.channels.channel import Outgoing
+from kehu_notifier.customers.views import leads_to
 from kehu_notifier.messages.decisions import Readiness
 from kehu_notifier.messages.facts import MessagePrepared
 from kehu_notifier.templates.policy import TEMPLATES, Templates
@@ -21,7 +22,8 @@ _MAINLAND = "+86"
 
 # Uses the primary key of notices.
 _WAITS = "SELECT NOT coalesce(bool_or(ended), false) FROM notices WHERE thing = $1 AND reason = $2 AND template = $3"
-_CUSTOMER = "SELECT number, name FROM customers WHERE customer = $1"
+# A merged customer goes by the survivor's number and name, and its contacts are known beside the survivor's (R4).
+_CUSTOMER = f"SELECT number, name FROM customers WHERE customer = {leads_to('$1')}"
 _DEPARTMENT = "SELECT name FROM departments WHERE code = $1"
 _PAYER = "SELECT number, name FROM payers WHERE unit = $1"
 _EMPLOYEE = """
@@ -29,9 +31,9 @@ SELECT number AS address, name_personal AS name, ended OR coalesce(last_day < $2
 FROM staff WHERE person = $1
 """
 # Uses the primary key of customer_contacts.
-_CONTACT = """
+_CONTACT = f"""
 SELECT phone_personal AS address, name_personal AS name, false AS gone
-FROM customer_contacts WHERE customer = $1 AND person = $2 ORDER BY place LIMIT 1
+FROM customer_contacts WHERE customer IN ($1, {leads_to("$1")}) AND person = $2 ORDER BY place LIMIT 1
 """
 
 

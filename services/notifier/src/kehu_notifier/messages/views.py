@@ -16,6 +16,7 @@ from kehu.deciding import Actor
 from kehu.event_store import Connection
 from kehu.facts import Fact, RecordedFact
 from kehu.service import OWN_LOG, View
+from kehu_notifier.customers.views import leads_to
 from kehu_notifier.messages.facts import (
     MessageConfirmed,
     MessageExpired,
@@ -212,10 +213,17 @@ class Filters:
         return {name: str(value) for name, value in asdict(self).items() if value is not None}
 
 
-_CONDITIONS: Mapping[str, str] = {
+#: What narrows the ledger, by the filter that asks for it.
+CONDITIONS: Mapping[str, str] = {
     "recipient": "l.recipient = {}",
-    # Uses the primary key of customers and customers_number.
-    "customer": "l.customer = {0} OR l.customer = (SELECT customer FROM customers WHERE number = {0} LIMIT 1)",
+    # A customer and those merged into it, by the id or number of any of them (R4). Uses the primary keys,
+    # customers_number and lineage_led_to.
+    "customer": """l.customer IN (
+        SELECT k.customer FROM (SELECT {0}::text AS customer UNION SELECT customer FROM customers WHERE number = {0}) n
+        LEFT JOIN lineage s ON s.customer = n.customer
+        CROSS JOIN LATERAL (SELECT coalesce(s.survivor, n.customer) AS customer
+                            UNION SELECT f.customer FROM lineage f
+                                  WHERE f.survivor = coalesce(s.survivor, n.customer)) k)""",
     "state": "l.state = {}",
     "channel": "l.channel = {}",
     "reason": "l.reason = {}",
@@ -223,8 +231,9 @@ _CONDITIONS: Mapping[str, str] = {
     "since": "l.requested_at >= {}",
     "until": "l.requested_at < {}",
 }
-_OWN_CUSTOMERS = """l.recipient_kind = 'contact' AND EXISTS (
-    SELECT FROM customers c WHERE c.customer = l.customer AND (c.owner = {0} OR {0} = ANY (c.collaborators)))"""
+_OWN_CUSTOMERS = f"""l.recipient_kind = 'contact' AND EXISTS (
+    SELECT FROM customers c WHERE c.customer = {leads_to("l.customer")}
+      AND (c.owner = {{0}} OR {{0}} = ANY (c.collaborators)))"""
 _COLUMNS = """l.message, l.requested_at, l.reason, l.thing, l.template, l.template_version, l.recipient,
     l.recipient_kind, l.customer, l.department, l.channel, l.expires_at, l.state, l.detail, l.held_until, l.attempts,
     l.provider_reference, l.changed_at"""
@@ -278,7 +287,7 @@ async def list_messages(
 
     """
     query = _Query(seen)
-    for name, condition in _CONDITIONS.items():
+    for name, condition in CONDITIONS.items():
         if (value := getattr(filters, name)) is not None:
             query.add(condition, value)
     if after[0] is not None:
@@ -298,7 +307,7 @@ async def find_message(pool: asyncpg.Pool, seen: Sight, message: str) -> asyncpg
     # Uses the primary keys of the three tables.
     return await pool.fetchrow(
         f"SELECT {_COLUMNS}, c.owner, c.collaborators, s.text_personal AS text FROM ledger l"
-        " LEFT JOIN customers c ON c.customer = l.customer LEFT JOIN sandbox s ON s.message = l.message"
+        f" LEFT JOIN customers c ON c.customer = {leads_to('l.customer')} LEFT JOIN sandbox s ON s.message = l.message"
         f" WHERE {query.where}",
         *query.values,
     )

@@ -19,6 +19,7 @@ from kehu.deciding import Context, system_actor
 from kehu.event_store import Connection
 from kehu.facts import START
 from kehu.parts import Running
+from kehu_notifier.customers.views import leads_to
 from kehu_notifier.notices.company import look_up
 from kehu_notifier.notices.decisions import address
 from kehu_notifier.notices.facts import NOTICES
@@ -36,19 +37,20 @@ _VIEW_SECONDS = 5.0
 # Uses notices_open, the primary keys of the other tables, staff_grants_role and staff_delegations_principal. Finds the
 # needs for which `recipients` names somebody who was not told: not barred and not leaving; with the role, delegates
 # included; the manager where all who are named are leaving (R4.6).
-_LEFT = """
+_LEFT = f"""
 WITH leaving AS (SELECT person FROM staff WHERE last_day IS NOT NULL OR ended)
 SELECT DISTINCT n.thing, n.customer, n.unit, n.reason, n.correlation
 FROM notices n
-LEFT JOIN customers c ON c.customer = n.customer
+LEFT JOIN customers c ON c.customer = {leads_to("n.customer")}
 CROSS JOIN LATERAL (
     SELECT CASE n.audience
         WHEN 'persons' THEN n.persons
         WHEN 'owner' THEN array_remove(ARRAY[c.owner], NULL)
         WHEN 'payer_owners' THEN ARRAY(
-            SELECT o.owner FROM payer_links p JOIN customers o ON o.customer = p.customer WHERE p.unit = n.unit
+            SELECT o.owner FROM payer_links p JOIN customers o ON o.customer = {leads_to("p.customer")}
+            WHERE p.unit = n.unit
         )
-        ELSE '{}'
+        ELSE '{{}}'
     END AS people
 ) named
 CROSS JOIN LATERAL (
@@ -59,9 +61,9 @@ CROSS JOIN LATERAL (
 ) staying
 WHERE n.open AND (
     EXISTS (SELECT FROM unnest(staying.people) person WHERE person <> ALL (n.told) AND person <> ALL (n.barred))
-    OR n.audience = 'main_contact' AND n.told = '{}'
+    OR n.audience = 'main_contact' AND n.told = '{{}}'
         AND EXISTS (SELECT FROM customer_contacts k WHERE k.customer = c.customer)
-    OR named.people <> '{}' AND staying.people = '{}' AND EXISTS (
+    OR named.people <> '{{}}' AND staying.people = '{{}}' AND EXISTS (
         SELECT FROM staff_grants g
         WHERE g.role = 'dept_manager' AND g.department IN ('', coalesce(n.department, c.department))
           AND g.person NOT IN (SELECT person FROM leaving)
@@ -69,7 +71,7 @@ WHERE n.open AND (
     )
     OR n.audience = 'role' AND EXISTS (
         SELECT FROM staff_grants g
-        WHERE (g.role = n.role OR (g.role = n.stand_in AND n.told = '{}'))
+        WHERE (g.role = n.role OR (g.role = n.stand_in AND n.told = '{{}}'))
           AND (n.department IS NULL OR g.department IN ('', n.department))
           AND g.person NOT IN (SELECT person FROM leaving)
           AND g.person <> ALL (n.told) AND g.person <> ALL (n.barred)
@@ -77,7 +79,7 @@ WHERE n.open AND (
     OR n.audience = 'role' AND EXISTS (
         SELECT FROM staff_delegations d JOIN staff_grants g ON g.person = d.principal
         WHERE n.step = ANY (d.steps) AND NOT d.ended AND $2 BETWEEN d.first_day AND d.last_day
-          AND (g.role = n.role OR (g.role = n.stand_in AND n.told = '{}'))
+          AND (g.role = n.role OR (g.role = n.stand_in AND n.told = '{{}}'))
           AND (n.department IS NULL OR g.department IN ('', n.department))
           AND d.delegate NOT IN (SELECT person FROM leaving)
           AND d.delegate <> ALL (n.told) AND d.delegate <> ALL (n.barred) AND d.principal <> ALL (n.barred)

@@ -12,6 +12,7 @@ import asyncpg
 from kehu.contracts.staff import Role
 from kehu.event_store import Connection
 from kehu.facts import RecordedFact
+from kehu_notifier.customers.views import leads_to
 
 #: Whoever something may wait for by their role, superiors as policy data has them included. Salespeople, who are many,
 #: are told as persons and owners.
@@ -30,16 +31,17 @@ WHERE g.role = ANY ($1) AND NOT d.ended AND s.last_day IS NULL AND NOT s.ended
 ORDER BY 1, 2, 3, 4
 """
 # Uses the primary key of payer_links and that of customers.
-_PAYER_OWNERS = """
-SELECT DISTINCT c.owner FROM payer_links p JOIN customers c ON c.customer = p.customer WHERE p.unit = $1 ORDER BY 1
+_PAYER_OWNERS = f"""
+SELECT DISTINCT c.owner FROM payer_links p JOIN customers c ON c.customer = {leads_to("p.customer")}
+WHERE p.unit = $1 ORDER BY 1
 """
 _LEAVING = "SELECT person FROM staff WHERE last_day IS NOT NULL OR ended"
-# Uses the primary keys of both tables.
-_CUSTOMER = """
+# Of a merged customer, the survivor's people (R4). Uses the primary keys of all tables.
+_CUSTOMER = f"""
 SELECT c.owner, c.department,
        (SELECT k.person FROM customer_contacts k WHERE k.customer = c.customer ORDER BY k.main DESC, k.place LIMIT 1)
            AS main_contact
-FROM customers c WHERE c.customer = $1
+FROM customers c WHERE c.customer = {leads_to("$1")}
 """
 
 
