@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from kehu.contracts.trade import DeliveryBatch, OrderLine
 from kehu.deciding import Actor, Context, Decision
 from kehu.errors import NotFound
 from kehu.facts import Fact
-from kehu_vetting.orders import decisions, shipping
+from kehu_vetting.orders import decisions, shipping, stopping
 from kehu_vetting.orders.buyer import Buyer
 from kehu_vetting.orders.facts import ORDERS, Order
 from kehu_vetting.receipts import allocation
@@ -122,6 +123,23 @@ class Books:
     def credit(self, order: str, returned: str, *, actor: Actor = FINANCE) -> list[Any]:
         """Accept a return."""
         return self._freeing(order, shipping.credit_return, shipping.CreditReturn(returned), actor)
+
+    def propose_stop(self, order: str, side: stopping.Side, *, lift: bool, actor: Actor) -> list[Any]:
+        """Want shipping stopped, or resumed."""
+        command = stopping.ProposeStop(side, lift, "客户已暂停")
+        return self._on_order(order, partial(stopping.propose_stop, command), actor)
+
+    def agree_to_stop(self, order: str, side: stopping.Side, *, actor: Actor) -> list[Any]:
+        """Agree to what the other side wants."""
+        return self._on_order(order, partial(stopping.agree_to_stop, stopping.AgreeToStop(side)), actor)
+
+    def decline_stop(self, order: str, *, actor: Actor) -> list[Any]:
+        """Do not agree, or take one's own wish back."""
+        return self._on_order(order, partial(stopping.decline_stop, stopping.DeclineStop("不同意")), actor)
+
+    def _on_order(self, order: str, decide: Any, actor: Actor) -> list[Any]:
+        self._existing(ORDERS.stream(order))
+        return self.record(ORDERS.stream(order), decide(self.order(order), self.context(actor)))
 
     def _freeing(self, order: str, decide: Any, command: Any, actor: Actor) -> list[Any]:
         self._existing(ORDERS.stream(order))
