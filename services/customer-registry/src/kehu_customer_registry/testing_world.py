@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,8 +12,10 @@ from typing import Any, TypeVar
 
 import asyncpg
 import httpx2
+from aiokafka import AIOKafkaConsumer
 
 from kehu import calendar, clock
+from kehu.calendar import Month
 from kehu.deciding import Category, Context, Decision, system_actor
 from kehu.facts import Fact
 from kehu.identity import issue_token
@@ -21,7 +24,7 @@ from kehu.parts import Running, connect
 from kehu.relay import Relay
 from kehu.running import Assembly, assemble
 from kehu.service import Service
-from kehu.settings import OWNER_ROLE, TOKEN_ISSUER, Settings
+from kehu.settings import AUDITOR_ROLE, OWNER_ROLE, TOKEN_ISSUER, Settings
 from kehu.testing.platform import Platform
 from kehu_customer_registry.app import service
 from kehu_customer_registry.staff.decisions import FIRST_ADMINS
@@ -29,6 +32,27 @@ from kehu_customer_registry.staff.decisions import FIRST_ADMINS
 #: Seconds that a condition in another loop is waited for; a busy machine takes some.
 PATIENCE = 60
 _TOKEN_MINUTES = 60
+
+USCC = "91110000600037341L"
+CONTACT = {"name": "王小明", "phone": "13800138000", "title": "总经理", "audience": "I"}
+COMPLETE: dict[str, Any] = {
+    "kind": "provincial_agent",
+    "nature": "limited_liability",
+    "supervising_body": "无",
+    "address": "杭州市西湖区文三路 1 号",
+    "region": "浙江",
+    "identity": {"kind": "uscc", "number": USCC},
+    "contacts": [CONTACT],
+}
+ROLES: dict[str, list[tuple[str, str | None]]] = {
+    "sun": [("salesperson", "east")],
+    "qian": [("salesperson", "east")],
+    "manager": [("dept_manager", "east")],
+    "west.manager": [("dept_manager", "west")],
+    "west.sales": [("salesperson", "west")],
+    "market": [("market_dept", None)],
+    "auditor": [("auditor", None)],
+}
 
 Posts = Mapping[str, Sequence[tuple[str, str | None]]]
 
@@ -115,6 +139,41 @@ class World:
                     await self.done("admin2", "POST", f"/staff/{person}/roles/confirm", post)
 
 
+class DossierWorld(World):
+    """With dossiers that are edited from the version which they have."""
+
+    async def etag(self, customer: str) -> str:
+        """The version that somebody with the right to see a dossier has in hand."""
+        response = await self.ask("admin", "GET", f"/dossiers/{customer}")
+        return _ok(response).headers["etag"]
+
+    async def edit(self, person: str, customer: str, step: str, body: Any = None) -> httpx2.Response:
+        """A change of a dossier, made from its present version."""
+        method, path = (
+            ("PATCH", f"/dossiers/{customer}") if step == "edit" else ("POST", f"/dossiers/{customer}/{step}")
+        )
+        return await self.ask(person, method, path, body, If_Match=await self.etag(customer))
+
+    async def register(self, name: str, owner: str = "sun", department: str = "east", **fields: Any) -> tuple[str, str]:
+        """A customer from first draft to archive: id and number."""
+        drafted = await self.done(owner, "POST", "/dossiers", {"name": name, "department": department, **fields})
+        manager = "manager" if department == "east" else "west.manager"
+        for person, step in ((owner, "submit"), (manager, "pass")):
+            _ok(await self.edit(person, drafted["id"], step))
+        return drafted["id"], drafted["number"]
+
+    async def facts(self, stream: str) -> list[str]:
+        """The names of the facts in a stream, as an auditor of the store reads them."""
+        connection = await asyncpg.connect(**self.settings.connection(AUDITOR_ROLE))
+        try:
+            rows = await connection.fetch(
+                "SELECT type FROM event_store.events WHERE stream = $1 ORDER BY version", stream
+            )
+        finally:
+            await connection.close()
+        return [row["type"].split(".")[1] for row in rows]
+
+
 W = TypeVar("W", bound=World)
 
 
@@ -175,3 +234,42 @@ def refused(response: httpx2.Response, status: int, code: str) -> Mapping[str, A
     if response.status_code != status or found.get("code") != code:
         raise AssertionError(response.text)
     return found
+
+
+def _ok(response: httpx2.Response) -> httpx2.Response:
+    if not response.is_success:
+        raise AssertionError(response.text)
+    return response
+
+
+def complete(uscc: str) -> dict[str, Any]:
+    """The form of a customer that shares neither phone nor address with the others."""
+    digits = f"{int(uscc, 36) % 10**7:07}"
+    own = {"address": f"杭州市西湖区文三路 {digits} 号", "contacts": [CONTACT | {"phone": f"1381{digits}"}]}
+    return COMPLETE | own | {"identity": {"kind": "uscc", "number": uscc}}
+
+
+def month(back: int, world: World) -> str:
+    """A month as addresses write it, so many before the present one."""
+    return str(Month.of(world.today) - back)
+
+
+async def topic(world: World) -> AsyncGenerator[dict[str, Any]]:
+    """What the service has published so far, as any Kafka client reads it."""
+    consumer = AIOKafkaConsumer(
+        "kehu.customer-registry", bootstrap_servers=world.settings.brokers, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        partitions = consumer.assignment()
+        ends = await consumer.end_offsets(partitions)
+        left = {partition for partition, end in ends.items() if end > 0}
+        while left:
+            for partition, records in (await consumer.getmany(timeout_ms=1_000)).items():
+                for record in records:
+                    attributes = dict(record.headers)
+                    yield {"type": attributes["ce_type"].decode(), "data": json.loads(record.value or b"{}")}
+                if records and records[-1].offset + 1 >= ends[partition]:
+                    left.discard(partition)
+    finally:
+        await consumer.stop()
