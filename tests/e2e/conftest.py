@@ -36,8 +36,18 @@ START_SECONDS = 180.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """End to end comes last: what it shows is easier to find in the tests before it. What moves the clock ends it."""
-    items.sort(key=lambda item: ("/e2e/" in str(item.path), "clock" in getattr(item, "fixturenames", ())))
+    """End to end comes last: what it shows is easier to find in the tests before it.
+
+    Of it the scenarios are first, those that move the clock after those that do not; what other tests leave behind
+    (people sent away by unwelcome input) is none of theirs.
+    """
+
+    def place(item: pytest.Item) -> tuple[bool, bool, bool]:
+        path = str(item.path)
+        scenario = "/e2e/scenarios/" in path
+        return "/e2e/" in path, not scenario, scenario and "clock" in getattr(item, "fixturenames", ())
+
+    items.sort(key=place)
 
 
 async def _embedded(directory: Path) -> tuple[asyncio.subprocess.Process, Running]:
