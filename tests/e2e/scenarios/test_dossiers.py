@@ -370,7 +370,7 @@ async def wait_for_commitment(world: World, survivor: Customer, merged: Customer
         return answer
 
     refused = await wait_until(proposed, lambda answer: not answer.is_success)
-    assert (refused.json()["code"], refused.json()["clause"]) == ("merge-committed", "R4"), refused.text
+    assert (refused.json()["code"], refused.json()["clause"]) == ("still-committed", "R4"), refused.text
     assert refused.json()["evidence"]["reviews"] == [merged.qualification]
 
 
