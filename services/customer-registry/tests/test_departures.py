@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from kehu import calendar
-from kehu.contracts.customers import OwnerAssigned
+from kehu.contracts.customers import CustomersMerged, OwnerAssigned
 from kehu.contracts.messages import MessageDelivered, MessageFailed
 from kehu.contracts.staff import (
     DepartureCancelled,
@@ -470,6 +470,24 @@ def test_open_work_goes_to_somebody_who_stays() -> None:
     with pytest.raises(Invalid):
         decisions.check_other("sales", here.state(DEPARTURES, LZ))
     assert move_work(here, visit, by="gao", to="manager")
+
+
+def test_a_dossier_that_belongs_to_another_one_by_now_is_handed_to_nobody() -> None:
+    here = company("c-1", "c-2")
+    start(here)
+    on_scene(here, handovers.propose_successor, "manager", customer="c-2")
+    merged = CustomersMerged(
+        customer="c-2", survivor="c-1", merged="c-2", survivor_number="K1", merged_number="K2", reason="x",
+        proposed_by="market", merged_by="manager",
+    )  # fmt: skip
+    here.record(DOSSIERS, "c-2", merged)
+    refusal("dossier-status", on_scene, here, handovers.accept_successor, "helper", customer="c-2")
+    refusal("dossier-status", on_scene, here, handovers.propose_successor, "manager", customer="c-2")
+    here.now += timedelta(days=11)
+    end_access(here)
+    for customer, passed in (("c-1", True), ("c-2", False)):
+        things = [(DEPARTURES, LZ), (HANDOVERS, customer), (DOSSIERS, customer), (STAFF, "sales"), (STAFF, "manager")]
+        assert bool(here.do(handovers.pass_to_manager, NOTIFIER, things)) is passed
 
 
 def test_what_was_merged_into_another_dossier_is_handed_over_with_that_one() -> None:

@@ -105,7 +105,7 @@ def clearance_form(clearance: Clearance, names: Mapping[str, str], printed: Prin
             Table(
                 Label(f"客户交接 {len(clearance.customers)} 家", f"{len(clearance.customers)} customers handed over"),
                 (
-                    Column(Label("客户编号", "Number"), 0.9),
+                    Column(Label("客户编号", "Number"), 1.1),
                     Column(Label("客户名称", "Customer"), 2.2),
                     Column(Label("接手人", "Successor"), 1.1),
                     Column(Label("确认", "Accepted"), 1.3),
