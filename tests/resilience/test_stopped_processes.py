@@ -26,7 +26,7 @@ async def test_a_consumer_told_to_stop_mid_batch_commits_it_and_leaves(
     """
     step = "a batch is decided and not committed"
     async with facts.relaying(), facts.nothing_acknowledged_too_early():
-        async with serving(facts.settings, COUNTER, tmp_path / "counter.log", step, "1") as counter:
+        async with serving(facts.settings, COUNTER, tmp_path / "first.log", step, "1") as counter:
             await _write_until_ended(facts, counter)
         # It was the first that this process was given.
         assert await facts.arrivals() > 0
@@ -45,9 +45,9 @@ async def test_a_relay_told_to_stop_mid_round_sends_it_and_saves_how_far_it_is(
 ) -> None:
     """Guard: a stop waits for the round in hand. Whoever comes next repeats nothing: the topic has each fact once."""
     async with facts.consuming():
-        for _ in range(2):
+        for log in ("first.log", "second.log"):
             step = ("a round is prepared and not sent", str(chance.randint(1, 6)))
-            async with serving(facts.settings, MAKER, tmp_path / "maker.log", *step) as maker:
+            async with serving(facts.settings, MAKER, tmp_path / log, *step) as maker:
                 await _write_until_ended(facts, maker)
         async with facts.relaying():
             toll = await facts.settle()
