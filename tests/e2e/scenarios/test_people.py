@@ -136,7 +136,7 @@ async def a_successor_and_a_proof_for_each(
     # The delivered notice proves it by itself; a call is recorded by somebody other than who leaves.
     await zhao.eventually_sees(R, departure, customers=[{"customer": told.id, "proof": "delivery", "lacks": None}])
     proof, call = f"{departure}/customers/{called.id}/proof", {"proof": "call", "remark": "已电话告知"}
-    await liu.may_not(R, proof, call, code="forbidden", clause="R4.6")
+    await liu.may_not(R, proof, call, code="departing", clause="R4.6")
     await wang.may_not(R, proof, {"proof": "letter", "remark": "回执"}, code="digest-missing", clause="R4.6")
     await wang.does(R, proof, call)
     await wang.may_not(R, proof, call, code="already-proved", clause="R4.6")
