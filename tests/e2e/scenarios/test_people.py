@@ -250,7 +250,7 @@ async def what_nobody_answers_goes_up(world: World, clock: Installation) -> None
     await clock.advance(4)
     row = await boss.finds(R, "/escalations?waiting_for=me", customer=customer.id, step="dossier:review")
     assert row["superior"] == "general_manager"
-    await boss.is_told("step-escalated", customer=customer)
+    await boss.is_told("customer-step-escalated", customer=customer)
     await zhao.misses(R, "/escalations?waiting_for=me", customer=customer.id)
     assert (await world.li.sees(R, customer.dossier))["status"] == "submitted"
     await zhao.does(R, f"{customer.dossier}/pass")
