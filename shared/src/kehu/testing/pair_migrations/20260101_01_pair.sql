@@ -4,9 +4,9 @@
 CREATE TABLE things (
     thing text PRIMARY KEY,
     made integer NOT NULL,
-    last_number integer NOT NULL CONSTRAINT not_too_large CHECK (last_number < 1000000),
-    -- Every number in the order in which it was applied.
-    numbers integer[] NOT NULL
+    last_number integer NOT NULL,
+    -- Every number in the order in which it was applied. What fails on its own, wherever in a page it comes.
+    numbers integer[] NOT NULL CONSTRAINT not_too_large CHECK (1000000 > ALL (numbers))
 );
 -- migrate: rollback
 DROP TABLE things;
