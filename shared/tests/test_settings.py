@@ -81,7 +81,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("KEHU_DATABASE_PORT", "6543")
     settings = Settings()
     assert settings.database_port == 6543
-    assert settings.fetch_max_wait_ms == 10
+    assert settings.fetch_max_wait_ms == 50
     assert not settings.idempotent_producer
 
 

@@ -12,10 +12,11 @@ from joserfc.jwk import ECKey
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
+from kehu.errors import KehuError
 from kehu.http.access import Access
 from kehu.http.documents import add_documents
 from kehu.http.problems import add_problems
-from kehu.http.requests import AnsweredBefore, answer_again
+from kehu.http.requests import refused_or_repeated
 from kehu.http.texts import storable_text
 from kehu.http.unmasking import unmasking_router
 from kehu.parts import Running
@@ -81,7 +82,7 @@ def build_routes(service: Service) -> FastAPI:
         generate_unique_id_function=lambda route: "-".join([*map(str, route.tags[:1]), route.name]),
     )
     add_problems(app)
-    app.add_exception_handler(AnsweredBefore, answer_again)
+    app.add_exception_handler(KehuError, refused_or_repeated)
     app.add_middleware(Access)
     for feature in service.features:
         if feature.router is not None:

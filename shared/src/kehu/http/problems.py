@@ -237,7 +237,7 @@ def language_of(request: Request) -> Language:
 
 def add_problems(app: FastAPI) -> None:
     """Answer every error of `app` with a problem."""
-    app.add_exception_handler(KehuError, _refused)
+    app.add_exception_handler(KehuError, refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
 
@@ -267,7 +267,8 @@ def _sentence(error: Mapping[str, Any], language: Language) -> str:
         return f"不符合要求:{message}"
 
 
-async def _refused(request: Request, error: Exception) -> JSONResponse:
+async def refused(request: Request, error: Exception) -> JSONResponse:
+    """Answer a refusal with its problem."""
     if not isinstance(error, KehuError):
         raise TypeError(f"Not a refusal: {error!r}")
     headers: dict[str, str] = {}

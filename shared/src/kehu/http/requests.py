@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
 from uuid import UUID
 
@@ -30,12 +30,12 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import UploadFile
 
-from kehu.commands import Done, Idempotency, Thing
+from kehu.commands import Done, Idempotency, IdempotencyKeyReused, Thing
 from kehu.deciding import Actor, Category, Context, Decision
 from kehu.errors import Departing, Invalid, NotFound, PreconditionMissing
 from kehu.facts import Fact, RecordedFact
 from kehu.http.languages import Language
-from kehu.http.problems import language_of
+from kehu.http.problems import language_of, refused
 from kehu.http.responses import Answer, answer, tag
 from kehu.identity import AccessEnded, TokenMissing, load_actor, verify_token
 from kehu.ids import new_id
@@ -278,20 +278,21 @@ class ActingRequest:
             self._response.headers["Kehu-Views"] = "behind"
 
 
-class AnsweredBefore(Exception):
-    """The request is a repetition: it is answered as it was, whatever its route would say of the thing by now.
+async def refused_or_repeated(request: Request, error: Exception) -> Response:
+    """Answer a refusal; but a repetition as it was answered, whatever its route has to say of the thing by now.
 
     A route that changes several things and answers in a way of its own keeps version 0, and looks for itself.
     """
-
-    def __init__(self, done: Done) -> None:
-        super().__init__(done.stream)
-        self.done = done
-
-
-async def answer_again(request: Request, repeated: Exception) -> Response:
-    """Answer a repetition with what its route answered, under the status that the route declares."""
-    told, done = Response(), cast("AnsweredBefore", repeated).done
+    idempotency: Idempotency | None = getattr(request.state, "idempotency", None)
+    if idempotency is None or getattr(error, "status", 0) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return await refused(request, error)
+    try:
+        done = await running(request).commands.answered(idempotency)
+    except IdempotencyKeyReused as reused:
+        return await refused(request, reused)
+    if done is None or not done.version:
+        return await refused(request, error)
+    told = Response()
     content = answer(told, done).model_dump(mode="json")
     headers = {name: told.headers[name] for name in ("ETag", "Idempotent-Replayed")}
     return JSONResponse(content, getattr(request.scope.get("route"), "status_code", None) or HTTPStatus.OK, headers)
@@ -338,10 +339,8 @@ async def acting(
         raise Departing
     wait = _WAIT.search(prefer) if prefer else None
     idempotency = await _idempotency(request, services.service.name, person, idempotency_key)
-    if idempotency and request.method not in _SAFE:
-        done = await services.commands.answered(idempotency)
-        if done is not None and done.version:
-            raise AnsweredBefore(done)
+    if request.method not in _SAFE:
+        request.state.idempotency = idempotency
     return ActingRequest(
         running=services,
         response=response,
