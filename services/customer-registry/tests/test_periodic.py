@@ -534,13 +534,14 @@ async def test_a_month_is_proposed_submitted_once_and_corrected(world: World) ->
     )
 
     async def waiting() -> Any:
-        return [row["month"] for row in await world.items("manager", "/monthly-reports?waiting_for=me")]
+        # Earlier months wait too.
+        return str(month) in [row["month"] for row in await world.items("manager", "/monthly-reports?waiting_for=me")]
 
     await until(waiting)
-    assert (await waiting())[-1] == str(month)
 
     async def activated() -> Any:
-        return (await world.done("manager", "GET", path))["proposed"]["missing"]
+        found = (await world.done("manager", "GET", path))["proposed"]["missing"]
+        return found if len(found) == 1 else None  # one has reported
 
     (missing,) = await until(activated)
     proposed = (await world.done("manager", "GET", path))["proposed"]
