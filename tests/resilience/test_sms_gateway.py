@@ -143,8 +143,8 @@ class World:
         await publisher.commands.handle(kind, stream_id, lambda _s, _c: Decision([fact]), context, must_exist=False)
 
     async def ledger(self) -> list[asyncpg.Record]:
-        """All messages."""
-        return await self.owner.fetch("SELECT * FROM notifier.ledger")
+        """What goes through the gateway: the messages to the customers' contacts. Owners are told what came of some."""
+        return await self.owner.fetch("SELECT * FROM notifier.ledger WHERE recipient LIKE 'p-%'")
 
     async def facts(self, fact: type[Fact]) -> Counter[str]:
         """How often a fact was published, by message."""
