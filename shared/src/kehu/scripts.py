@@ -12,14 +12,14 @@ import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import httpx2
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from kehu.calendar import Month, Quarter
+from kehu.calendar import Month, Quarter, today
 from kehu.remote import System
 
 #: What one service says reaches the others within milliseconds; a machine that has just started may need seconds.
@@ -44,6 +44,8 @@ class Step(BaseModel):
         edits: path of what is edited: it is read first, and its ETag sent as `If-Match`.
         keep: names for members of the answer, such as ``{"anhui": "id"}`` or ``{"digest": "bundle.digest"}``.
         until: members that the answer must have; it is asked for again until it has them.
+        dates_from: a member of the answer, a point in time: its day is ``{today}`` from here on. So a script that is
+            played again on another day says what it said before.
         patient: repeated while it is refused, because another service has not heard of what it is about.
 
     """
@@ -60,6 +62,7 @@ class Step(BaseModel):
     edits: str | None = None
     keep: dict[str, str] = {}
     until: dict[str, Any] | None = None
+    dates_from: str | None = None
     patient: bool = False
 
 
@@ -107,6 +110,8 @@ class Player:
             answer = await self._until_answered(f"{name}-{number}", step)
             for kept, member in step.keep.items():
                 self.kept[kept] = str(_member(answer, member))
+            if step.dates_from:
+                self.today = today(datetime.fromisoformat(_member(answer, step.dates_from)))
 
     async def _until_answered(self, key: str, step: Step) -> dict[str, Any]:
         deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
@@ -175,9 +180,10 @@ class Player:
 
 def _member(answer: Any, path: str) -> Any:
     for name in path.split("."):
-        if not isinstance(answer, dict) or name not in answer:
-            raise ScriptFailed(f"The answer has no {path}: {answer}")
-        answer = answer[name]
+        try:
+            answer = answer[int(name)] if isinstance(answer, list) else answer[name]
+        except (LookupError, TypeError, ValueError):
+            raise ScriptFailed(f"The answer has no {path}: {answer}") from None
     return answer
 
 

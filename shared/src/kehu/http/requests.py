@@ -335,12 +335,13 @@ async def acting(
     actor = await load_actor(services.pool, person, now)
     if actor.gone:
         raise AccessEnded(person)
+    idempotency = await _idempotency(request, services.service.name, person, idempotency_key)
+    if request.method not in _SAFE:
+        # What is refused from here on may be a repetition of what was done before.
+        request.state.idempotency = idempotency
     if actor.departing and not is_open_to_leavers(request.scope["route"]):
         raise Departing
     wait = _WAIT.search(prefer) if prefer else None
-    idempotency = await _idempotency(request, services.service.name, person, idempotency_key)
-    if request.method not in _SAFE:
-        request.state.idempotency = idempotency
     return ActingRequest(
         running=services,
         response=response,
