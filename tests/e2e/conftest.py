@@ -24,7 +24,7 @@ from people import World, appoint_seconds
 
 from kehu import calendar
 from kehu.ids import new_id
-from kehu.remote import System, find_addresses
+from kehu.remote import KEEP, System, find_addresses
 from kehu.scripts import Player, read_script
 from kehu.settings import TOKEN_ISSUER
 from kehu.supervising import Running
@@ -74,7 +74,7 @@ async def _ready(addresses: Mapping[str, str]) -> bool:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def installation(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Installation]:
     """Return the running system with the sample company's people in it."""
-    async with httpx2.AsyncClient(timeout=30) as client:
+    async with httpx2.AsyncClient(timeout=30, limits=KEEP) as client:
         if COMMAND in os.environ:
             issuer = (Path(os.environ["KEHU_SECRETS"]) / TOKEN_ISSUER).read_text()
             system = System(find_addresses(), issuer, client)

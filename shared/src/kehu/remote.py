@@ -21,7 +21,7 @@ ADDRESSES = "KEHU_SERVICES"
 _TOKEN_MINUTES = 60
 _TIMEOUT_SECONDS = 30.0
 #: A service closes what was idle for 5 s. The client's own limit is as long: a request could meet the end.
-_IDLE_SECONDS = 2.0
+KEEP = httpx2.Limits(keepalive_expiry=2.0)
 
 
 class NotRunning(Exception):
@@ -100,6 +100,5 @@ class System:
 @asynccontextmanager
 async def connect(addresses: Mapping[str, str], settings: Settings) -> AsyncGenerator[System]:
     """Open the client; `settings.secrets` holds the issuer's key."""
-    limits = httpx2.Limits(keepalive_expiry=_IDLE_SECONDS)
-    async with httpx2.AsyncClient(timeout=_TIMEOUT_SECONDS, limits=limits) as client:
+    async with httpx2.AsyncClient(timeout=_TIMEOUT_SECONDS, limits=KEEP) as client:
         yield System(addresses, settings.secret(TOKEN_ISSUER), client)
