@@ -70,7 +70,13 @@ class Api:
 
 @pytest.fixture(scope="module")
 async def company(installation: Installation) -> Installation:
-    """Return the running system with the whole sample company in it."""
+    """Return the running system with the whole sample company in it.
+
+    It cannot be loaded again where it is there already: the clock has been moved on since, and who left it is gone.
+    """
+    left = await installation.system.send("hr", "customer-registry", "GET", "/departures?person=song")
+    if left.is_success and left.json()["items"]:
+        return installation
     player = Player(installation.system, await installation.today(), lambda _: None, SAMPLES)
     for script in sorted(SAMPLES.glob("*.json")):
         await player.play(script.stem, read_script(script))
