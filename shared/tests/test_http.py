@@ -443,13 +443,18 @@ async def test_who_leaves_may_do_what_is_open_to_them_until_the_end_of_the_last_
     """Guard: every other route refuses them, whatever its decision says."""
     this_day = today(client.running.clock.now())
     await client.record("p-4", [StaffMemberAppointed(person="p-4", number="004", name="孙四")])
+    before = await client.post("/notes", {"text": "before"}, person="p-4", Idempotency_Key="k-before")
     await client.record("p-4", [DepartureStarted(person="p-4", last_day=this_day)])
     assert (await _actor(client, "p-4")).departing
+    again = await client.post("/notes", {"text": "before"}, person="p-4", Idempotency_Key="k-before")
+    assert (again.status_code, again.json()) == (201, before.json()), "What was done before is answered as it was."
     assert (await client.get("/notes", person="p-4")).status_code == 200
     assert problem(await client.get("/notes/x", person="p-4"), 403, "departing")["clause"] == "R4.6"
     problem(await client.post("/notes", {"text": "a"}, person="p-4"), 403, "departing")
     await client.record("p-4", [DepartureStarted(person="p-4", last_day=this_day - timedelta(days=1))])
     assert problem(await client.get("/notes", person="p-4"), 403, "access-ended")["clause"] == "R4.6"
+    late = await client.post("/notes", {"text": "before"}, person="p-4", Idempotency_Key="k-before")
+    problem(late, 403, "access-ended")
 
 
 async def test_access_that_has_ended_ends_at_once_and_a_new_appointment_starts_without_roles(client: Client) -> None:

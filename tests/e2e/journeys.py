@@ -55,7 +55,7 @@ async def wait_until(
     """Ask again until the answer is good; fail with the last one after `patience` seconds."""
     last: Any = "nothing"
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(patience):
             while not good(last := await ask()):
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:

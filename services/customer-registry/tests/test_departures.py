@@ -48,7 +48,7 @@ from kehu_customer_registry.dossiers.merging import Pair, ProposeMerge, ProposeU
 from kehu_customer_registry.staff import decisions as staff
 from kehu_customer_registry.staff.decisions import RolePost, Surroundings
 from kehu_customer_registry.staff.facts import STAFF, Department
-from kehu_customer_registry.testing import EAST, NOW, POLICIES, WEST, Company, archived
+from kehu_customer_registry.testing import EAST, NOW, POLICIES, WEST, Company, archived, close_free
 
 TODAY = date(2026, 11, 24)
 LAST_DAY = TODAY + timedelta(days=10)
@@ -676,7 +676,7 @@ class Departures(RuleBasedStateMachine):
         customer=customer_,
         decide=st.sampled_from(
             [
-                partial(closing.close_customer, CloseCustomer("停业")),
+                partial(close_free, CloseCustomer("停业")),
                 partial(closing.reopen_customer, ReopenCustomer("复业")),
                 *(partial(changes.assign_owner, AssignOwner(owner, ())) for owner in SELLERS),
             ]

@@ -54,6 +54,7 @@ from kehu_customer_registry.testing import (
     USCC,
     WEST_MANAGER,
     archived,
+    close_free,
     person,
 )
 from kehu_customer_registry.volumes.facts import VOLUMES, Volumes
@@ -137,7 +138,7 @@ def test_only_the_survivor_takes_commands() -> None:
     for decide in (
         partial(changes.change_dossier, ChangeDossier({"region": "江苏"})),
         partial(changes.assign_owner, AssignOwner("helper", ())),
-        partial(closing.close_customer, CloseCustomer("停业")),
+        partial(close_free, CloseCustomer("停业")),
         partial(relations.decline_relation, DeclineRelation("r-1", "不")),
         partial(changes.decline_change, DeclineChange("x-1", "不")),
         partial(merging.decline_merge, "m-1", "不"),
@@ -357,7 +358,7 @@ class Dossiers(RuleBasedStateMachine):
                 decisions.submit_dossier,
                 partial(decisions.return_dossier, ReturnDossier("请补充")),
                 decisions.pass_dossier,
-                partial(closing.close_customer, CloseCustomer("停业")),
+                partial(close_free, CloseCustomer("停业")),
                 partial(closing.reopen_customer, ReopenCustomer("复业")),
                 partial(taking_over.propose_take_over, ProposeTakeOver("a" * 64, visited_on=date(2026, 1, 1))),
             ]

@@ -61,6 +61,7 @@ from kehu_customer_registry.testing import (
     WEST_MANAGER,
     Case,
     archived,
+    close_free,
     dossier,
     person,
     submitted,
@@ -443,13 +444,13 @@ def test_a_customer_is_closed_and_reopened_by_its_manager() -> None:
     case = archived()
     for actor in (SALES, MARKET, WEST_MANAGER, AUDITOR):
         with pytest.raises(Forbidden):
-            case.do(closing.close_customer, actor, CloseCustomer("不再经营"))
-    (closed,) = case.do(closing.close_customer, MANAGER, CloseCustomer("不再经营"))
+            case.do(close_free, actor, CloseCustomer("不再经营"))
+    (closed,) = case.do(close_free, MANAGER, CloseCustomer("不再经营"))
     assert isinstance(closed, CustomerClosed)
     for decide, actor, command in (
         (changes.change_dossier, SALES, ChangeDossier({"region": "江苏"})),
         (relations.request_relation, WESTIE, ASK),
-        (closing.close_customer, MANAGER, CloseCustomer("再次")),
+        (close_free, MANAGER, CloseCustomer("再次")),
     ):
         with pytest.raises(Refused):
             case.do(decide, actor, command)
@@ -475,7 +476,7 @@ def test_a_customer_with_an_open_review_or_released_goods_is_not_closed(facts: l
 
 def test_a_customer_whose_owner_has_left_is_not_reopened_without_another() -> None:
     case = archived()
-    case.do(closing.close_customer, MANAGER, CloseCustomer("不再经营"))
+    case.do(close_free, MANAGER, CloseCustomer("不再经营"))
     case.gathered = type(FORCE)({})
     with pytest.raises(NotFound):
         case.do(closing.reopen_customer, MANAGER, ReopenCustomer("恢复经营"))

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
 
@@ -132,7 +133,9 @@ class Player:
         if step.edits:
             try:
                 headers["If-Match"] = await self.system.etag(step.by, step.service, self._filled(step.edits))
-            except httpx2.HTTPStatusError:
+            except httpx2.HTTPStatusError as error:
+                if error.response.status_code not in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+                    raise
                 # Played again, this person may not see it any more: then its idempotency key answers.
                 headers["If-Match"] = '"0"'
         options: dict[str, Any] = {}

@@ -20,8 +20,9 @@ from kehu.facts import START, Fact
 from kehu.identifiers import uscc_check_digit
 from kehu.parts import Running
 from kehu.spreadsheets import write_rows
+from kehu_customer_registry.commitments.facts import Commitments
 from kehu_customer_registry.departures.policy import DEPARTING
-from kehu_customer_registry.dossiers import decisions
+from kehu_customer_registry.dossiers import closing, decisions
 from kehu_customer_registry.dossiers.content import Nature
 from kehu_customer_registry.dossiers.decisions import DraftDossier, SalesForce
 from kehu_customer_registry.dossiers.facts import DOSSIERS, Dossier
@@ -308,3 +309,7 @@ def import_row(serial: int, **cells: Any) -> dict[str, Any]:
 def import_book(rows: Iterable[Mapping[str, Any]]) -> bytes:
     """A file with these rows."""
     return write_rows(list(COLUMNS), ([row.get(heading) for heading in COLUMNS] for row in rows))
+
+
+#: Closing a customer that has neither an open review nor released goods.
+close_free = partial(closing.close_customer, holds=Commitments())

@@ -36,7 +36,8 @@ _TABLE_WIDTH = 120
 def sample() -> None:
     """示例公司。Load the sample company into the system that runs here, and show its customers and messages.
 
-    It may be run again: what is there already is not made twice.
+    It may be run again: what is there already is not made twice. Only once the access of the person who leaves the
+    company has ended (a week later) it is refused.
     """
     asyncio.run(load_sample(find_addresses(), find_settings(), wide_console()))
 

@@ -30,9 +30,7 @@ class ReopenCustomer:
     reason: str
 
 
-def close_customer(
-    command: CloseCustomer, state: Dossier, context: Context, *, holds: Commitments | None = None
-) -> Decision:
+def close_customer(command: CloseCustomer, state: Dossier, context: Context, *, holds: Commitments) -> Decision:
     """Close an archived customer; what waited for the manager goes on waiting.
 
     Args:
@@ -49,7 +47,7 @@ def close_customer(
     """
     rights.check_manager(state, context.actor, CLAUSE)
     check_archived(state)
-    check_free("终止", "closed", holds or Commitments())
+    check_free("终止", "closed", holds)
     closed = CustomerClosed(
         customer=state.customer, department=state.department, reason=command.reason, closed_by=context.actor.id
     )
