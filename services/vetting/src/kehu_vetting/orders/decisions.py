@@ -82,7 +82,7 @@ def sign_order(command: SignOrder, state: Order, context: Context) -> Decision:
 
     """
     buyer: Buyer = context.gathered
-    rights.check_orders(buyer)
+    rights.check_known(buyer)
     rights.check_enters(context.actor, buyer.file)
     return signed(command, state, context)
 

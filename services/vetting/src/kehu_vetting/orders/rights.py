@@ -80,11 +80,11 @@ def check_staying(actor: Actor) -> None:
         )
 
 
-def check_orders(buyer: Buyer) -> None:
-    """The customer may order now.
+def check_known(buyer: Buyer) -> None:
+    """There is such a customer.
 
     Raises:
-        NotFound, CustomerNotActive, CustomerSuspended, Refused: unknown, not active, suspended, closed or merged.
+        NotFound: there is not, or not yet.
 
     """
     if not buyer.file.registered:
@@ -94,6 +94,16 @@ def check_orders(buyer: Buyer) -> None:
             clause=CLAUSE,
             code="customer-unknown",
         )
+
+
+def check_orders(buyer: Buyer) -> None:
+    """The customer may order now.
+
+    Raises:
+        NotFound, CustomerNotActive, CustomerSuspended, Refused: unknown, not active, suspended, closed or merged.
+
+    """
+    check_known(buyer)
     check_lasting(buyer)
     if not buyer.active:
         raise CustomerNotActive(
